@@ -1,0 +1,200 @@
+//! The operator's command.
+#![allow(clippy::doc_markdown, reason = "doc comments here are what `--help` prints")]
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use admin::import::{Import, ImportError};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use indicatif::{ProgressBar, ProgressStyle};
+use shared::{
+    customization::{BuildResult, BuildStatus, CustomizationStatus, Failure, FailureCause},
+    id::{CustomizationId, Id},
+    store::{self, RecordError, StoreError, Table},
+    telemetry::Chain,
+    timestamp::Timestamp,
+};
+
+/// Loads catalogs into the table, and records what the build pipeline found.
+///
+/// Region, credentials and endpoint are the AWS SDK's: AWS_REGION, AWS_PROFILE,
+/// AWS_ACCESS_KEY_ID …, and AWS_ENDPOINT_URL_DYNAMODB for a table that is not on AWS.
+#[derive(Parser)]
+#[command(name = "admin", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Load catalogs, applications, base images, products and registries from a JSON file.
+    ///
+    /// The file is checked whole before anything is written; every fault is reported with its
+    /// place. What is in the table already is replaced, so running it twice changes nothing.
+    Import(ImportArgs),
+    /// Record what became of an application's build with a customization.
+    RecordBuild(RecordBuildArgs),
+    /// Move a customization to another status.
+    SetStatus(SetStatusArgs),
+}
+
+#[derive(Args)]
+struct TableArgs {
+    /// The DynamoDB table.
+    #[arg(long, env = "TABLE_NAME", value_name = "NAME")]
+    table: String,
+}
+
+#[derive(Args)]
+struct CustomizationArgs {
+    /// The catalog that the customization belongs to.
+    #[arg(long, value_name = "ID")]
+    catalog: Id,
+    /// The customization.
+    #[arg(long, value_name = "ID")]
+    customization: CustomizationId,
+}
+
+#[derive(Args)]
+struct ImportArgs {
+    #[command(flatten)]
+    table: TableArgs,
+    /// The file, in the format that README's "Loading a catalog" describes.
+    #[arg(value_name = "FILE.json")]
+    file: PathBuf,
+}
+
+#[derive(Args)]
+struct RecordBuildArgs {
+    #[command(flatten)]
+    table: TableArgs,
+    #[command(flatten)]
+    customization: CustomizationArgs,
+    /// The application that was built; one of those that the customization is for.
+    #[arg(long, value_name = "ID")]
+    application: Id,
+    /// What became of the build.
+    #[arg(long, value_parser = PossibleValuesParser::new(BuildStatus::KNOWN))]
+    status: String,
+    #[command(flatten)]
+    failure: FailureArgs,
+}
+
+/// Why the build failed: with `--status FAILED` alone.
+#[derive(Args)]
+struct FailureArgs {
+    /// What it failed at.
+    #[arg(long, value_parser = PossibleValuesParser::new(FailureCause::KNOWN))]
+    cause: Option<String>,
+    /// What happened, for a person to read.
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Where to read more, such as the build's log.
+    #[arg(long, value_name = "URL")]
+    source_url: Option<String>,
+}
+
+#[derive(Args)]
+struct SetStatusArgs {
+    #[command(flatten)]
+    table: TableArgs,
+    #[command(flatten)]
+    customization: CustomizationArgs,
+    /// The status.
+    #[arg(long, value_parser = PossibleValuesParser::new(CustomizationStatus::KNOWN))]
+    status: String,
+    /// Who is recorded as having changed it.
+    #[arg(long, value_name = "USER", default_value = "pipeline")]
+    by: String,
+}
+
+/// Why a command is not done.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] std::io::Error),
+    #[error("{file} is not imported:\n{faults}", file = .0.display(), faults = .1)]
+    Faults(PathBuf, ImportError),
+    #[error("--cause, --description and --source-url go with --status FAILED only")]
+    FailureWithoutFailed,
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Import(args) => import(args).await,
+        Command::RecordBuild(args) => record_build(args).await,
+        Command::SetStatus(args) => set_status(args).await,
+    };
+    match outcome {
+        Ok(message) => {
+            println!("{message}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {}", Chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn open(args: TableArgs) -> Table {
+    Table::new(&store::sdk_config().await, args.table)
+}
+
+async fn import(ImportArgs { table, file }: ImportArgs) -> Result<String, CommandError> {
+    let json =
+        fs::read_to_string(&file).map_err(|error| CommandError::Read(file.clone(), error))?;
+    let table = open(table).await;
+    let import = Import::check(&json, &table).await.map_err(|error| match error {
+        ImportError::Store(error) => CommandError::Store(error),
+        faults @ ImportError::Faults(_) => CommandError::Faults(file.clone(), faults),
+    })?;
+    let bar = ProgressBar::new(import.len() as u64).with_style(style());
+    import.write(&table, |records| bar.inc(records as u64)).await?;
+    bar.finish_and_clear();
+    Ok(format!("imported {} records from {}", import.len(), file.display()))
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:40} {pos}/{len} records, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// What is told of a failure that nobody described.
+const NO_DESCRIPTION: &str = "The build with the customization failed.";
+
+async fn record_build(args: RecordBuildArgs) -> Result<String, CommandError> {
+    let RecordBuildArgs { table, customization, application, status, failure } = args;
+    let CustomizationArgs { catalog, customization } = customization;
+    let FailureArgs { cause, description, source_url } = failure;
+    let status = BuildStatus::from(status);
+    let failure = if status == BuildStatus::FAILED {
+        Some(Failure {
+            description: description.unwrap_or_else(|| NO_DESCRIPTION.to_owned()),
+            source_url,
+            error_date: Some(Timestamp::now()),
+            cause: cause.map(FailureCause::from),
+        })
+    } else if cause.is_some() || description.is_some() || source_url.is_some() {
+        return Err(CommandError::FailureWithoutFailed);
+    } else {
+        None
+    };
+    let message = format!("recorded {} for application {application}", status.as_str());
+    let result = BuildResult { application_id: application, status, failure };
+    open(table).await.record_build(&catalog, customization, &result).await?;
+    Ok(message)
+}
+
+async fn set_status(args: SetStatusArgs) -> Result<String, CommandError> {
+    let SetStatusArgs { table, customization, status, by } = args;
+    let CustomizationArgs { catalog, customization } = customization;
+    let status = CustomizationStatus::from(status);
+    open(table).await.set_status(&catalog, customization, &status, &by).await?;
+    Ok(format!("customization {customization} is {}", status.as_str()))
+}

@@ -1,0 +1,10 @@
+//! The Lambda function `create-customization`.
+
+use std::process::ExitCode;
+
+use shared::config::Permissions;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    shared::app::run(Permissions::Create, create_customization::handle).await
+}

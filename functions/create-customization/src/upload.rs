@@ -1,0 +1,110 @@
+//! What an upload must be: what its form, its archive and the catalog say of it.
+
+use shared::{
+    app::App,
+    customization::Filter,
+    http::Request,
+    id::{Digest, Id},
+    problem::{Problem, Violation},
+    store::{StoreError, Wanted},
+    validation::{
+        archive,
+        form::{self, File, Form, FormError},
+    },
+};
+
+/// An upload that may be kept.
+pub(crate) struct Upload {
+    pub(crate) file: File,
+    pub(crate) digest: Digest,
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) filter: Option<Filter>,
+}
+
+impl Upload {
+    /// Reads and checks the upload in `request`, which is for the catalog `catalog_id`. The table
+    /// is asked while the archive is looked through.
+    pub(crate) async fn check(
+        app: &App,
+        catalog_id: &Id,
+        request: &Request,
+    ) -> Result<Self, Problem> {
+        let limits = form::Limits::PRODUCTION;
+        let body = request.body().as_ref().map_err(|error| *error);
+        let form = Form::read(request.headers(), body, &limits).map_err(unreadable)?;
+        let Form { file, name, description, filter, mut violations } = form;
+
+        let (archive, matches) = tokio::join!(
+            check_archive(file.as_ref()),
+            check_filter(app, catalog_id, filter.as_ref()),
+        );
+        let (digest, archive_violation) = archive?.unzip();
+        let matches = matches?;
+        violations.extend(archive_violation.flatten());
+        violations.extend(matches.violations);
+        let (Some(file), Some(digest), true) = (file, digest, violations.is_empty()) else {
+            return Err(Problem::Validation(violations));
+        };
+        if !matches.released {
+            return Err(Problem::ApplicationNotReleased);
+        }
+        let name =
+            name.unwrap_or_else(|| file.name.stem().chars().take(limits.name_characters).collect());
+        Ok(Self { file, digest, name, description, filter })
+    }
+}
+
+/// The problem of a body that is no form.
+fn unreadable(error: FormError) -> Problem {
+    match error {
+        FormError::NotAForm => Problem::UnsupportedMediaType,
+        FormError::TooLarge => Problem::PayloadTooLarge,
+        FormError::Malformed(message) => Problem::Validation(vec![Violation::new("body", message)]),
+    }
+}
+
+/// The digest of the file, if there is one, and what is wrong with the archive in it. Both need
+/// the processor for long, so they do not stand in the way of what waits for the network.
+async fn check_archive(
+    file: Option<&File>,
+) -> Result<Option<(Digest, Option<Violation>)>, Problem> {
+    let Some(file) = file else { return Ok(None) };
+    let content = file.content.clone();
+    let check = move || {
+        let fault = archive::check(&content, &archive::Limits::PRODUCTION).err();
+        (Digest::of(&content), fault.map(|fault| Violation::new("file", fault.to_string())))
+    };
+    let outcome = tokio::task::spawn_blocking(check).await;
+    outcome.map(Some).map_err(|panic| Problem::Internal(panic.into()))
+}
+
+/// What a filter matches.
+struct Matches {
+    violations: Vec<Violation>,
+    /// Whether it leaves anything to rebuild.
+    released: bool,
+}
+
+async fn check_filter(
+    app: &App,
+    catalog_id: &Id,
+    filter: Option<&Filter>,
+) -> Result<Matches, StoreError> {
+    // A global customization is always accepted.
+    let Some(filter) = filter else { return Ok(Matches { violations: vec![], released: true }) };
+    let mut wanted = Wanted::default();
+    wanted.add_filter(filter);
+    let (references, released) = tokio::try_join!(
+        app.table.references(&wanted),
+        app.table.any_released(catalog_id, filter),
+    )?;
+    let mut violations = Vec::new();
+    if filter.base_image_id().is_some_and(|id| references.base_image(id).is_err()) {
+        violations.push(Violation::new("filter.base_image_id", "there is no such base image"));
+    }
+    if filter.product_key().is_some_and(|key| references.product(key).is_err()) {
+        violations.push(Violation::new("filter.product_key", "there is no such product"));
+    }
+    Ok(Matches { violations, released })
+}

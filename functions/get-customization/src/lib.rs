@@ -1,0 +1,112 @@
+//! `GET /v1/catalogs/{catalog_id}/customizations/{customization_id}`: what became of an upload;
+//! `GET /v1/catalogs/{catalog_id}/files/{digest}`: where to download it.
+
+mod answer;
+mod conditional;
+
+use ::http::StatusCode;
+use serde::Serialize;
+use shared::{
+    app::App,
+    csp::Caller,
+    file_name::FileName,
+    http::{self, Request, Response},
+    id::{CustomizationId, Digest, Id},
+    problem::{Problem, Violation},
+    store::Wanted,
+};
+
+use self::answer::Detailed;
+
+/// Answers either route.
+///
+/// # Errors
+///
+/// The [`Problem`] that the client is answered: of several, the first in the contract's order.
+pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
+    let caller = app.csp.authenticate(request.headers()).await?;
+    let catalog_id: Id = http::path_parameter(request, "catalog_id")
+        .and_then(|id| id.parse().ok())
+        .ok_or(Problem::CatalogNotFound)?;
+
+    let customization_id = http::path_parameter(request, "customization_id");
+    let digest = http::path_parameter(request, "digest");
+    match (customization_id, digest) {
+        (Some(id), _) => customization(app, request, &caller, &catalog_id, &id).await,
+        (None, Some(digest)) => file(app, request, &caller, &catalog_id, &digest).await,
+        (None, None) => Err(Problem::NotFound),
+    }
+}
+
+/// Answers a customization in full. What needs only the identifiers is asked at once; then the
+/// applications that its filter matches; then what those are made of.
+async fn customization(
+    app: &App,
+    request: &Request,
+    caller: &Caller,
+    catalog_id: &Id,
+    id: &str,
+) -> Result<Response, Problem> {
+    // What cannot be an identifier is asked for like one that is nobody's.
+    let id: CustomizationId = id.parse().unwrap_or_else(|_| CustomizationId::generate());
+    let (owned, customization, results) = tokio::join!(
+        app.table.owns_catalog(&caller.organization, catalog_id),
+        app.table.customization(catalog_id, id),
+        app.table.build_results(id),
+    );
+    if !owned? {
+        return Err(Problem::CatalogNotFound);
+    }
+    let customization = customization?.ok_or(Problem::CustomizationNotFound)?;
+    let results = results?;
+
+    let filter = customization.filter.as_ref();
+    let applications = app.table.applications(catalog_id, filter).await?;
+    let mut wanted = Wanted::default();
+    if let Some(filter) = filter {
+        wanted.add_filter(filter);
+    }
+    for application in &applications {
+        wanted.add_application(application);
+    }
+    let references = app.table.references(&wanted).await?;
+
+    let body = Detailed::new(customization, applications, results, &references)?;
+    conditional::unless_known(request.headers(), http::json(StatusCode::OK, &body)?)
+}
+
+/// Where a file can be downloaded.
+#[derive(Serialize)]
+struct Location {
+    url: String,
+}
+
+async fn file(
+    app: &App,
+    request: &Request,
+    caller: &Caller,
+    catalog_id: &Id,
+    digest: &str,
+) -> Result<Response, Problem> {
+    // What cannot be a digest is asked for like one of bytes that nobody uploaded.
+    let digest: Digest = digest.parse().unwrap_or_else(|_| Digest::of(b""));
+    let (owned, held) = tokio::join!(
+        app.table.owns_catalog(&caller.organization, catalog_id),
+        app.bucket.holds(catalog_id, digest),
+    );
+    if !owned? {
+        return Err(Problem::CatalogNotFound);
+    }
+    let violation =
+        |message: String| Problem::Validation(vec![Violation::new("filename", message)]);
+    let file_name: FileName = http::query_parameter(request, "filename")
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| violation("is missing; say what to call the download".to_owned()))?
+        .parse()
+        .map_err(|error| violation(format!("{error}")))?;
+    if !held? {
+        return Err(Problem::FileNotFound);
+    }
+    let url = app.bucket.link(catalog_id, digest, &file_name).await?;
+    http::json(StatusCode::OK, &Location { url })
+}

@@ -1,0 +1,170 @@
+//! The functions' binaries: built with the cargo and the options that this crate was.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::function::FunctionName;
+
+/// How well cargo optimizes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Built fast.
+    #[default]
+    Debug,
+    /// As deployed.
+    Release,
+}
+
+impl Profile {
+    /// What this crate was built with.
+    const OWN: Self = if cfg!(debug_assertions) { Self::Debug } else { Self::Release };
+}
+
+/// Where the functions' binaries are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binaries {
+    create_customization: PathBuf,
+    get_customization: PathBuf,
+}
+
+/// Why there are no binaries.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no cargo, or its answer cannot be read.
+    #[error("cargo cannot be run")]
+    Cargo(#[source] io::Error),
+    /// The code does not compile; cargo has told why.
+    #[error("building the functions failed: cargo ended with {0}")]
+    Failed(ExitStatus),
+    /// Cargo built something else.
+    #[error("cargo built no binary {0}")]
+    Missing(FunctionName),
+}
+
+impl Binaries {
+    /// Builds both functions. What cargo has to say goes to the standard error.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]
+    pub async fn build(profile: Profile) -> Result<Self, BuildError> {
+        let executables = Cargo::build(profile).await?;
+        let find = |function: FunctionName| {
+            executables
+                .iter()
+                .find(|(name, _)| name == function.as_str())
+                .map(|(_, path)| path.clone())
+                .ok_or(BuildError::Missing(function))
+        };
+        Ok(Self {
+            create_customization: find(FunctionName::CreateCustomization)?,
+            get_customization: find(FunctionName::GetCustomization)?,
+        })
+    }
+
+    /// A function's binary.
+    #[must_use]
+    pub fn of(&self, function: FunctionName) -> &Path {
+        match function {
+            FunctionName::CreateCustomization => &self.create_customization,
+            FunctionName::GetCustomization => &self.get_customization,
+        }
+    }
+}
+
+/// A cargo at work, with all the compilers that it runs; dropped, they all end.
+struct Cargo {
+    group: Option<Pid>,
+}
+
+impl Drop for Cargo {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // An error means that there is nobody left.
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Cargo {
+    /// The names and paths of the binaries that a build makes.
+    async fn build(profile: Profile) -> Result<Vec<(String, PathBuf)>, BuildError> {
+        let mut child = command(profile).spawn().map_err(BuildError::Cargo)?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let mut cargo = Self { group };
+        let mut executables = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            let mut lines = BufReader::new(stdout).lines();
+            while let Some(line) = lines.next_line().await.map_err(BuildError::Cargo)? {
+                // Cargo's other messages have other fields.
+                if let Ok(Artifact { target, executable }) = serde_json::from_str(&line) {
+                    executables.push((target.name, executable));
+                }
+            }
+        }
+        let status = child.wait().await.map_err(BuildError::Cargo)?;
+        cargo.group = None;
+        if status.success() { Ok(executables) } else { Err(BuildError::Failed(status)) }
+    }
+}
+
+/// A `compiler-artifact` message of cargo, where the artifact is a binary.
+#[derive(Deserialize)]
+struct Artifact {
+    target: Target,
+    executable: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// The root of the workspace that this crate was built in.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
+
+fn command(profile: Profile) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .arg("build")
+        .arg("--message-format=json-render-diagnostics")
+        .args(FunctionName::ALL.iter().flat_map(|function| ["-p", function.as_str()]))
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // A group of its own, so that it can be ended with all its children.
+        .process_group(0);
+    if profile == Profile::Release {
+        command.arg("--release");
+    }
+    if profile == Profile::OWN {
+        // Cargo unites the features of what it builds together: alone, the functions would have
+        // dependencies with other features than this crate's, and compile them all again.
+        command.args(["-p", env!("CARGO_PKG_NAME")]);
+    }
+    // What `cargo run` sets for its program would make build scripts believe that things changed.
+    for (name, _) in std::env::vars_os() {
+        let of_our_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if name.to_str().is_some_and(|name| of_our_package.iter().any(|p| name.starts_with(p))) {
+            command.env_remove(name);
+        }
+    }
+    command
+}

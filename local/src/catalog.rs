@@ -1,0 +1,82 @@
+//! What the table holds at first: a file of catalogs, loaded as `admin import` does.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use admin::{
+    catalog_file::{CatalogEntry, CatalogFile, Fault},
+    import::{Import, ImportError},
+};
+use shared::store::{StoreError, Table};
+
+/// The organization that the sample catalog belongs to.
+pub const SAMPLE_ORGANIZATION: &str = "68c0f832-5169-4433-ab2f-40e939e3f1bc";
+
+/// A file of catalogs.
+#[derive(Clone, Debug)]
+pub struct Catalogs {
+    path: PathBuf,
+    json: String,
+    entries: Vec<CatalogEntry>,
+}
+
+/// Why catalogs are not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogsError {
+    /// The file cannot be read.
+    #[error("{} cannot be read", .0.display())]
+    Read(PathBuf, #[source] io::Error),
+    /// The file is at fault.
+    #[error("{} has faults: {}", .path.display(), listed(.faults))]
+    Faults {
+        /// The file.
+        path: PathBuf,
+        /// All that is wrong with it.
+        faults: Vec<Fault>,
+    },
+    /// The table cannot be read or written.
+    #[error("the catalogs cannot be loaded")]
+    Store(#[from] StoreError),
+}
+
+fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Catalogs {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogsError`]
+    pub fn read(path: &Path) -> Result<Self, CatalogsError> {
+        let path = path.to_owned();
+        let json = match fs::read_to_string(&path) {
+            Ok(json) => json,
+            Err(error) => return Err(CatalogsError::Read(path, error)),
+        };
+        match CatalogFile::parse(&json) {
+            Ok(CatalogFile { catalogs, .. }) => Ok(Self { path, json, entries: catalogs }),
+            Err(faults) => Err(CatalogsError::Faults { path, faults }),
+        }
+    }
+
+    /// The catalogs and their applications, in the file's order.
+    #[must_use]
+    pub fn entries(&self) -> &[CatalogEntry] {
+        &self.entries
+    }
+
+    /// Writes them into the table; where they are already, nothing changes.
+    pub(crate) async fn load(&self, table: &Table) -> Result<(), CatalogsError> {
+        let import = Import::check(&self.json, table).await.map_err(|error| match error {
+            ImportError::Store(error) => error.into(),
+            ImportError::Faults(faults) => {
+                CatalogsError::Faults { path: self.path.clone(), faults }
+            }
+        })?;
+        Ok(import.write(table, |_| {}).await?)
+    }
+}

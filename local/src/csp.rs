@@ -1,0 +1,168 @@
+//! The CSP of this machine: tokens signed with a key that everybody has, and the key to check them.
+//!
+//! The key is in this repository, so that a token does not depend on the data directory. Whoever
+//! can read it can be anyone: no deployment may trust it.
+
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Map, Value, json};
+use shared::csp::install_crypto_provider;
+use uuid::Uuid;
+
+use crate::{catalog, server::Server};
+
+/// The issuer of these tokens.
+pub const ISSUER: &str = "https://csp.localhost";
+
+/// The permissions of which creating a customization needs one, separated by commas.
+pub const CREATE_PERMISSIONS: &str = "csp:org_owner,external/app-catalog/catalog-admin";
+
+/// The permissions of which reading one needs one, separated by commas.
+pub const READ_PERMISSIONS: &str =
+    "csp:org_owner,csp:org_member,external/app-catalog/catalog-admin";
+
+/// How long a token is good unless told otherwise: as long as a real one.
+pub const LIFETIME: Duration = Duration::from_mins(30);
+
+/// RSA, 2048 bits, PKCS #1 in DER: made once with `openssl genrsa`.
+const SIGNING_KEY: &[u8] = include_bytes!("../csp/insecure-signing-key.der");
+
+/// Its public half, as a JWKS.
+const KEYS: &str = include_str!("../csp/insecure-keys.json");
+
+const KEY_ID: &str = "insecure-local-key";
+
+/// A token to be signed: at first one that may do everything in the sample catalog's organization.
+#[derive(Clone, Debug)]
+pub struct Token {
+    lifetime_seconds: i64,
+    claims: Map<String, Value>,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        let claims = [
+            ("sub", json!("vmwareid:6c9e1a52-6d0b-4f7e-9d3c-2f1b7a0e5c84")),
+            ("azp", json!("csp_local")),
+            ("domain", json!("vmwareid")),
+            ("context", json!("f3a1d0f4-0f5e-4a55-9a6b-6a7f0c1f6f0e")),
+            ("iss", json!(ISSUER)),
+            ("perms", json!(["csp:org_owner", "csp:org_member"])),
+            ("context_name", json!(catalog::SAMPLE_ORGANIZATION)),
+            ("acct", json!("johndoe")),
+            ("username", json!("johndoe")),
+        ];
+        Self {
+            lifetime_seconds: LIFETIME.as_secs().cast_signed(),
+            claims: claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        }
+    }
+}
+
+impl Token {
+    /// A token of this organization.
+    #[must_use]
+    pub fn organization(self, id: &str) -> Self {
+        self.claim("context_name", id)
+    }
+
+    /// A token of this user.
+    #[must_use]
+    pub fn user(self, name: &str) -> Self {
+        self.claim("username", name).claim("acct", name)
+    }
+
+    /// A token with these permissions and no others.
+    #[must_use]
+    pub fn permissions<P: Into<String>>(self, permissions: impl IntoIterator<Item = P>) -> Self {
+        let permissions: Vec<String> = permissions.into_iter().map(Into::into).collect();
+        self.claim("perms", permissions)
+    }
+
+    /// A token that is good for this long, in seconds; a negative number makes an expired one.
+    #[must_use]
+    pub fn expires_in(self, seconds: i64) -> Self {
+        Self { lifetime_seconds: seconds, ..self }
+    }
+
+    /// A token with this claim, whatever it says; `null` leaves the claim out.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The signed token.
+    ///
+    /// # Errors
+    ///
+    /// The claims cannot be written, or the key in this crate is damaged.
+    pub fn sign(self) -> Result<String, jsonwebtoken::errors::Error> {
+        install_crypto_provider();
+        let issued_at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs().cast_signed());
+        let mut claims = Map::from_iter([
+            ("jti".to_owned(), json!(Uuid::new_v4())),
+            ("iat".to_owned(), json!(issued_at)),
+            ("exp".to_owned(), json!(issued_at.saturating_add(self.lifetime_seconds))),
+        ]);
+        claims.extend(self.claims);
+        claims.retain(|_, value| !value.is_null());
+        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
+        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_rsa_der(SIGNING_KEY))
+    }
+}
+
+/// Serves the keys, as CSP does.
+pub(crate) async fn serve_keys() -> io::Result<Server> {
+    let keys = get(|| async { ([(CONTENT_TYPE, "application/json")], KEYS) });
+    Server::start(Router::new().fallback(keys)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{DecodingKey, Validation, jwk::JwkSet};
+
+    use super::*;
+
+    fn claims(token: &str) -> Map<String, Value> {
+        let keys: JwkSet = serde_json::from_str(KEYS).unwrap();
+        let key = DecodingKey::from_jwk(keys.find(KEY_ID).unwrap()).unwrap();
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&[ISSUER]);
+        jsonwebtoken::decode(token, &key, &validation).unwrap().claims
+    }
+
+    #[test]
+    fn the_keys_check_the_tokens() {
+        let claims = claims(&Token::default().sign().unwrap());
+        assert_eq!(claims["context_name"], catalog::SAMPLE_ORGANIZATION);
+        assert_eq!(claims["perms"], json!(["csp:org_owner", "csp:org_member"]));
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 1800);
+    }
+
+    #[test]
+    fn a_token_says_what_it_is_told_to() {
+        let token = Token::default()
+            .organization("org")
+            .user("janedoe")
+            .permissions(["a", "b"])
+            .expires_in(60)
+            .claim("nbf", 1)
+            .claim("sub", Value::Null);
+        let claims = claims(&token.sign().unwrap());
+        assert_eq!(claims["context_name"], "org");
+        assert_eq!(claims["username"], "janedoe");
+        assert_eq!(claims["acct"], "janedoe");
+        assert_eq!(claims["perms"], json!(["a", "b"]));
+        assert_eq!(claims["nbf"], 1);
+        assert!(!claims.contains_key("sub"));
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    }
+}

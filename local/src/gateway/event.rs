@@ -1,0 +1,413 @@
+//! API Gateway's proxy events, REST API (payload version 1.0), and the answers to them.
+//!
+//! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version,
+        header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT},
+    },
+};
+use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, format_description::FormatItem, macros::format_description};
+use uuid::Uuid;
+
+/// The stage that the template deploys to.
+pub const STAGE: &str = "v1";
+
+/// The media type whose bodies are handed on as base64: the template's `BinaryMediaTypes`.
+const BINARY_MEDIA_TYPE: &str = "multipart/form-data";
+
+/// `09/Apr/2015:12:34:56 +0000`
+const REQUEST_TIME: &[FormatItem<'_>] = format_description!(
+    "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
+);
+
+/// A request that is to become an event.
+#[derive(Debug)]
+pub(super) struct Incoming<'a> {
+    pub(super) id: Uuid,
+    pub(super) method: &'a Method,
+    pub(super) uri: &'a Uri,
+    pub(super) version: Version,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: &'a [u8],
+    /// The route's resource, such as `/catalogs/{catalog_id}`.
+    pub(super) resource: &'a str,
+    /// The path's parameters, decoded.
+    pub(super) path_parameters: BTreeMap<&'a str, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxyEvent<'a> {
+    resource: &'a str,
+    path: &'a str,
+    http_method: &'a str,
+    headers: BTreeMap<&'a str, Cow<'a, str>>,
+    multi_value_headers: BTreeMap<&'a str, Vec<Cow<'a, str>>>,
+    query_string_parameters: Option<BTreeMap<String, String>>,
+    multi_value_query_string_parameters: Option<BTreeMap<String, Vec<String>>>,
+    path_parameters: Option<BTreeMap<&'a str, String>>,
+    stage_variables: Option<()>,
+    request_context: RequestContext<'a>,
+    is_base64_encoded: bool,
+    /// The last field: [`append_base64`] relies on it.
+    body: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    account_id: &'a str,
+    api_id: &'a str,
+    domain_name: &'a str,
+    domain_prefix: &'a str,
+    extended_request_id: Uuid,
+    http_method: &'a str,
+    identity: Identity<'a>,
+    path: &'a str,
+    protocol: String,
+    request_id: Uuid,
+    request_time: String,
+    request_time_epoch: i128,
+    resource_id: &'a str,
+    resource_path: &'a str,
+    stage: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'a> {
+    access_key: Option<()>,
+    account_id: Option<()>,
+    caller: Option<()>,
+    cognito_authentication_provider: Option<()>,
+    cognito_authentication_type: Option<()>,
+    cognito_identity_id: Option<()>,
+    cognito_identity_pool_id: Option<()>,
+    principal_org_id: Option<()>,
+    source_ip: &'a str,
+    user: Option<()>,
+    user_agent: Option<&'a str>,
+    user_arn: Option<()>,
+}
+
+impl Incoming<'_> {
+    /// The event's JSON.
+    pub(super) fn event(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let is_base64_encoded = self.is_binary() && !self.body.is_empty();
+        let body = (!is_base64_encoded && !self.body.is_empty())
+            .then(|| String::from_utf8_lossy(self.body));
+        let queries = self.queries();
+        let multi_value_headers = self.multi_value_headers();
+        let mut event = serde_json::to_vec(&ProxyEvent {
+            resource: self.resource,
+            path: self.path_below_stage(),
+            http_method: self.method.as_str(),
+            headers: last_values(&multi_value_headers),
+            multi_value_headers,
+            query_string_parameters: present(last_values(&queries)),
+            multi_value_query_string_parameters: present(queries),
+            path_parameters: present(self.path_parameters.clone()),
+            stage_variables: None,
+            request_context: self.context(),
+            is_base64_encoded,
+            body,
+        })?;
+        if is_base64_encoded {
+            append_base64(&mut event, self.body);
+        }
+        Ok(event)
+    }
+
+    fn path_below_stage(&self) -> &str {
+        let path = self.uri.path();
+        path.strip_prefix('/').and_then(|path| path.strip_prefix(STAGE)).unwrap_or(path)
+    }
+
+    fn is_binary(&self) -> bool {
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        content_type.is_some_and(|content_type| {
+            let essence = content_type.split(';').next().unwrap_or_default();
+            essence.trim().eq_ignore_ascii_case(BINARY_MEDIA_TYPE)
+        })
+    }
+
+    fn multi_value_headers(&self) -> BTreeMap<&str, Vec<Cow<'_, str>>> {
+        let mut values = BTreeMap::<_, Vec<_>>::new();
+        for (name, value) in self.headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            values.entry(name.as_str()).or_default().push(value);
+        }
+        values.entry("x-forwarded-for").or_default().push(Cow::Borrowed("127.0.0.1"));
+        values.insert("x-forwarded-proto", vec![Cow::Borrowed("http")]);
+        values
+    }
+
+    fn queries(&self) -> BTreeMap<String, Vec<String>> {
+        let mut values = BTreeMap::<_, Vec<_>>::new();
+        let query = self.uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            values.entry(name.into_owned()).or_default().push(value.into_owned());
+        }
+        values
+    }
+
+    fn context(&self) -> RequestContext<'_> {
+        let now = OffsetDateTime::now_utc();
+        RequestContext {
+            account_id: "000000000000",
+            api_id: "local",
+            domain_name: "127.0.0.1",
+            domain_prefix: "127",
+            extended_request_id: self.id,
+            http_method: self.method.as_str(),
+            identity: Identity {
+                access_key: None,
+                account_id: None,
+                caller: None,
+                cognito_authentication_provider: None,
+                cognito_authentication_type: None,
+                cognito_identity_id: None,
+                cognito_identity_pool_id: None,
+                principal_org_id: None,
+                source_ip: "127.0.0.1",
+                user: None,
+                user_agent: self.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()),
+                user_arn: None,
+            },
+            path: self.uri.path(),
+            protocol: format!("{:?}", self.version),
+            request_id: self.id,
+            request_time: now.format(REQUEST_TIME).unwrap_or_default(),
+            request_time_epoch: now.unix_timestamp_nanos() / 1_000_000,
+            resource_id: "local",
+            resource_path: self.resource,
+            stage: STAGE,
+        }
+    }
+}
+
+/// Gives an event without a body this one. Base64 needs no escapes, and megabytes of it are not
+/// looked at byte by byte for any, nor copied.
+fn append_base64(event: &mut Vec<u8>, body: &[u8]) {
+    event.truncate(event.len().saturating_sub("null}".len()));
+    event.push(b'"');
+    base64_simd::STANDARD.encode_append(body, event);
+    event.extend_from_slice(b"\"}");
+}
+
+/// Where a name has several values, API Gateway's maps of single values hold the last.
+fn last_values<N: Ord + Clone, V: Clone>(values: &BTreeMap<N, Vec<V>>) -> BTreeMap<N, V> {
+    values
+        .iter()
+        .filter_map(|(name, values)| Some((name.clone(), values.last()?.clone())))
+        .collect()
+}
+
+/// API Gateway has `null` for what is empty.
+fn present<N, V>(map: BTreeMap<N, V>) -> Option<BTreeMap<N, V>> {
+    Some(map).filter(|map| !map.is_empty())
+}
+
+/// A function's answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxyAnswer {
+    status_code: u16,
+    headers: Option<BTreeMap<String, String>>,
+    multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+/// Why a function's answer is none.
+#[derive(Debug, thiserror::Error)]
+pub enum MalformedAnswer {
+    /// It is not the JSON that API Gateway expects.
+    #[error("the function's answer is not a proxy response")]
+    Json(#[from] serde_json::Error),
+    /// Its status is not one that ends a request.
+    #[error("the function's answer has the status {0}")]
+    Status(u16),
+    /// It has a header that HTTP does not allow.
+    #[error("the function's answer has the malformed header {0:?}")]
+    Header(String),
+    /// Its body is said to be base64, and is not.
+    #[error("the function's answer has a body that is not base64")]
+    Base64(#[from] base64_simd::Error),
+}
+
+/// The HTTP response that a function's answer stands for.
+pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, MalformedAnswer> {
+    let answer: ProxyAnswer = serde_json::from_slice(answer)?;
+    let status = answer.status_code;
+    let status = StatusCode::from_u16(status)
+        .ok()
+        .filter(|code| (200..600).contains(&code.as_u16()))
+        .ok_or(MalformedAnswer::Status(status))?;
+    let several = answer.multi_value_headers.unwrap_or_default();
+    let headers = headers(&several, &answer.headers.unwrap_or_default())?;
+    let body = answer.body.unwrap_or_default();
+    let body = if answer.is_base64_encoded {
+        Body::from(base64_simd::STANDARD.decode_to_vec(body)?)
+    } else {
+        Body::from(body)
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Merges both maps; a name and value that are in both count once.
+fn headers(
+    several: &BTreeMap<String, Vec<String>>,
+    single: &BTreeMap<String, String>,
+) -> Result<HeaderMap, MalformedAnswer> {
+    let mut headers = HeaderMap::new();
+    for (name, values) in several {
+        for value in values {
+            let (name, value) = header(name, value)?;
+            headers.append(name, value);
+        }
+    }
+    for (name, value) in single {
+        let (name, value) = header(name, value)?;
+        if !headers.get_all(&name).iter().any(|known| known == value) {
+            headers.append(name, value);
+        }
+    }
+    // What frames the message is ours to say.
+    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    Ok(headers)
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), MalformedAnswer> {
+    let malformed = || MalformedAnswer::Header(name.to_owned());
+    let parsed = HeaderName::try_from(name).map_err(|_| malformed())?;
+    let value = HeaderValue::try_from(value).map_err(|_| malformed())?;
+    Ok((parsed, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(uri: &str, headers: &[(&'static str, &'static str)], body: &[u8]) -> Value {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|&(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+            })
+            .collect();
+        let incoming = Incoming {
+            id: Uuid::nil(),
+            method: &Method::POST,
+            uri: &uri.parse().unwrap(),
+            version: Version::HTTP_11,
+            headers: &headers,
+            body,
+            resource: "/catalogs/{catalog_id}",
+            path_parameters: BTreeMap::from([("catalog_id", "a b".to_owned())]),
+        };
+        serde_json::from_slice(&incoming.event().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_told_as_api_gateway_tells_it() {
+        let event = event("/v1/catalogs/a%20b", &[("user-agent", "curl")], b"");
+        assert_eq!(event["resource"], "/catalogs/{catalog_id}");
+        assert_eq!(event["path"], "/catalogs/a%20b");
+        assert_eq!(event["httpMethod"], "POST");
+        assert_eq!(event["pathParameters"], json!({"catalog_id": "a b"}));
+        assert_eq!(event["queryStringParameters"], Value::Null);
+        assert_eq!(event["multiValueQueryStringParameters"], Value::Null);
+        assert_eq!(event["stageVariables"], Value::Null);
+        assert_eq!(event["body"], Value::Null);
+        assert_eq!(event["isBase64Encoded"], false);
+        let context = &event["requestContext"];
+        assert_eq!(context["path"], "/v1/catalogs/a%20b");
+        assert_eq!(context["stage"], "v1");
+        assert_eq!(context["protocol"], "HTTP/1.1");
+        assert_eq!(context["requestId"], Uuid::nil().to_string());
+        assert_eq!(context["identity"]["userAgent"], "curl");
+    }
+
+    #[test]
+    fn repeated_headers_and_parameters_are_kept() {
+        let event = event("/v1/x?a=1&b=%2F+&a=2", &[("x-a", "1"), ("x-a", "2"), ("x-b", "é")], b"");
+        assert_eq!(event["headers"]["x-a"], "2");
+        assert_eq!(event["multiValueHeaders"]["x-a"], json!(["1", "2"]));
+        assert_eq!(event["multiValueHeaders"]["x-b"], json!(["é"]));
+        assert_eq!(event["queryStringParameters"], json!({"a": "2", "b": "/ "}));
+        assert_eq!(event["multiValueQueryStringParameters"], json!({"a": ["1", "2"], "b": ["/ "]}),);
+    }
+
+    #[test]
+    fn only_forms_are_binary() {
+        for (content_type, body, encoded) in [
+            ("multipart/form-data; boundary=x", "AP8i", true),
+            ("Multipart/Form-Data", "AP8i", true),
+            ("multipart/form-database", "\0\u{fffd}\"", false),
+            ("text/plain", "\0\u{fffd}\"", false),
+        ] {
+            let event = event("/v1/x", &[("content-type", content_type)], b"\0\xff\"");
+            assert_eq!(event["body"], body, "{content_type}");
+            assert_eq!(event["isBase64Encoded"], encoded, "{content_type}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_becomes_a_response() {
+        let answer = json!({
+            "statusCode": 201,
+            "headers": {"location": "/x", "content-length": "99", "set-cookie": "b=2"},
+            "multiValueHeaders": {"set-cookie": ["a=1", "b=2"]},
+            "body": "aGVsbG8=",
+            "isBase64Encoded": true,
+        });
+        let response = response(answer.to_string().as_bytes()).unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        assert_eq!(response.headers()["location"], "/x");
+        assert!(!response.headers().contains_key(CONTENT_LENGTH));
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["a=1", "b=2"]);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
+    }
+
+    #[test]
+    fn a_malformed_answer_is_refused() {
+        for (answer, message) in [
+            (json!("text"), "the function's answer is not a proxy response"),
+            (json!({"body": ""}), "the function's answer is not a proxy response"),
+            (json!({"statusCode": 100}), "the function's answer has the status 100"),
+            (json!({"statusCode": 600}), "the function's answer has the status 600"),
+            (
+                json!({"statusCode": 200, "headers": {"a b": ""}}),
+                "the function's answer has the malformed header \"a b\"",
+            ),
+            (
+                json!({"statusCode": 200, "headers": {"a": "\n"}}),
+                "the function's answer has the malformed header \"a\"",
+            ),
+            (
+                json!({"statusCode": 200, "body": "?", "isBase64Encoded": true}),
+                "the function's answer has a body that is not base64",
+            ),
+        ] {
+            let error = response(answer.to_string().as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), message, "{answer}");
+        }
+    }
+}

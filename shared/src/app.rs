@@ -1,0 +1,76 @@
+//! What a function works with: made once, at start.
+
+use std::process::ExitCode;
+
+use crate::{
+    config::{Config, ConfigError, Permissions},
+    csp::Authenticator,
+    http::{self, Edge, Request, Response},
+    problem::Problem,
+    store::{self, Bucket, Table},
+    telemetry::{self, Chain},
+};
+
+/// A function's means.
+#[derive(Debug)]
+pub struct App {
+    /// Checks who calls.
+    pub csp: Authenticator,
+    /// The records.
+    pub table: Table,
+    /// The bytes.
+    pub bucket: Bucket,
+}
+
+impl App {
+    async fn new(config: Config) -> Self {
+        let sdk_config = store::sdk_config().await;
+        Self {
+            csp: Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys),
+            table: Table::new(&sdk_config, config.table_name),
+            bucket: Bucket::new(&sdk_config, config.bucket_name),
+        }
+    }
+
+    /// Opens the connections that the first request needs, at once; whichever fails is tried again
+    /// when it is needed.
+    async fn warm_up(&self) {
+        tokio::join!(self.csp.warm_up(), self.table.warm_up(), self.bucket.warm_up());
+    }
+}
+
+/// Why a function ends.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the configuration cannot be used")]
+    Config(#[from] ConfigError),
+    #[error("the Lambda Runtime API does not answer")]
+    Runtime(#[source] lambda_runtime::Error),
+}
+
+/// Runs a function whose callers need `permissions` and whose requests `handler` answers, until
+/// the process is ended.
+pub async fn run(
+    permissions: Permissions,
+    handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
+) -> ExitCode {
+    telemetry::init();
+    match Box::pin(serve(permissions, handler)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(end) => {
+            tracing::error!("{}", Chain(&end));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(
+    permissions: Permissions,
+    handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
+) -> Result<(), End> {
+    let config = Config::from_env(permissions)?;
+    let edge = Edge { problem_type_base: config.problem_type_base.clone() };
+    let app = App::new(config).await;
+    app.warm_up().await;
+    http::run(edge, async |request| handler(&app, request).await).await.map_err(End::Runtime)
+}

@@ -1,0 +1,183 @@
+//! Configuration: environment variables, read once at start.
+
+use crate::csp::{InvalidKeySource, Keys};
+
+/// What a function is configured with.
+#[derive(Debug)]
+pub struct Config {
+    /// The DynamoDB table: `TABLE_NAME`.
+    pub table_name: String,
+    /// The S3 bucket: `BUCKET_NAME`.
+    pub bucket_name: String,
+    /// Who issues the tokens: `CSP_ISSUER`.
+    pub csp_issuer: String,
+    /// The issuer's public keys: `CSP_JWKS_URL`, or the keys themselves in `CSP_JWKS`.
+    pub csp_keys: Keys,
+    /// The permissions of which a caller needs one; the variable depends on the function.
+    pub csp_permissions: Vec<String>,
+    /// What the types of problems begin with, without a slash at the end: `PROBLEM_TYPE_BASE`.
+    pub problem_type_base: String,
+}
+
+/// Why the configuration cannot be used; names the variable.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable is not set, or empty.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// The variable is set, but not text.
+    #[error("the environment variable {0} is not UTF-8")]
+    NotText(&'static str),
+    /// Not one of both variables is set.
+    #[error("exactly one of the environment variables CSP_JWKS_URL and CSP_JWKS must be set")]
+    KeySources,
+    /// The keys cannot be used.
+    #[error("the environment variable {0} {1}")]
+    InvalidKeySource(&'static str, #[source] InvalidKeySource),
+    /// There is no permission in the list.
+    #[error("the environment variable {0} must list permissions, separated by commas")]
+    NoPermission(&'static str),
+    /// Problem types would not be absolute URIs, as RFC 9457 recommends.
+    #[error("the environment variable PROBLEM_TYPE_BASE must be an http or https URL")]
+    InvalidTypeBase,
+}
+
+/// Where the permissions of each function are configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permissions {
+    /// To create customizations: `CSP_CREATE_PERMISSIONS`.
+    Create,
+    /// To read them: `CSP_READ_PERMISSIONS`.
+    Read,
+}
+
+impl Permissions {
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::Create => "CSP_CREATE_PERMISSIONS",
+            Self::Read => "CSP_READ_PERMISSIONS",
+        }
+    }
+}
+
+impl Config {
+    /// Reads the environment of a function that needs `permissions`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]
+    pub fn from_env(permissions: Permissions) -> Result<Self, ConfigError> {
+        Self::read(permissions, |name| std::env::var_os(name).map(std::ffi::OsString::into_string))
+    }
+
+    fn read(
+        permissions: Permissions,
+        variable: impl Fn(&str) -> Option<Result<String, std::ffi::OsString>>,
+    ) -> Result<Self, ConfigError> {
+        let optional = |name| match variable(name) {
+            Some(Ok(value)) if !value.is_empty() => Ok(Some(value)),
+            Some(Err(_)) => Err(ConfigError::NotText(name)),
+            _ => Ok(None),
+        };
+        let required = |name| optional(name)?.ok_or(ConfigError::Missing(name));
+
+        let csp_keys = match (optional("CSP_JWKS_URL")?, optional("CSP_JWKS")?) {
+            (Some(url), None) => Keys::fetched(&url)
+                .map_err(|error| ConfigError::InvalidKeySource("CSP_JWKS_URL", error))?,
+            (None, Some(jwks)) => Keys::fixed(&jwks)
+                .map_err(|error| ConfigError::InvalidKeySource("CSP_JWKS", error))?,
+            _ => return Err(ConfigError::KeySources),
+        };
+        let permissions = permissions.variable();
+        let csp_permissions: Vec<_> = required(permissions)?
+            .split(',')
+            .map(str::trim)
+            .filter(|permission| !permission.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if csp_permissions.is_empty() {
+            return Err(ConfigError::NoPermission(permissions));
+        }
+        let problem_type_base = required("PROBLEM_TYPE_BASE")?;
+        let is_url = ["https://", "http://"].iter().any(|scheme| {
+            problem_type_base.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())
+        });
+        if !is_url {
+            return Err(ConfigError::InvalidTypeBase);
+        }
+        Ok(Self {
+            table_name: required("TABLE_NAME")?,
+            bucket_name: required("BUCKET_NAME")?,
+            csp_issuer: required("CSP_ISSUER")?,
+            csp_keys,
+            csp_permissions,
+            problem_type_base: problem_type_base.trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const JWKS: &str = r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#;
+
+    fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, String> {
+        let mut variables = HashMap::from([
+            ("TABLE_NAME", "table"),
+            ("BUCKET_NAME", "bucket"),
+            ("CSP_ISSUER", "https://issuer.example"),
+            ("CSP_JWKS", JWKS),
+            ("CSP_READ_PERMISSIONS", "a, b,"),
+            ("PROBLEM_TYPE_BASE", "https://example.com/probs/"),
+        ]);
+        variables.extend(changes.iter().copied());
+        Config::read(Permissions::Read, |name| variables.get(name).map(|&value| Ok(value.into())))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_whole_configuration_is_read() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.csp_permissions, ["a", "b"]);
+        assert_eq!(config.problem_type_base, "https://example.com/probs");
+        for url in ["https://keys.example/jwks?format=jwks", "http://127.0.0.1:1/", "http://[::1]/"]
+        {
+            let config = read(&[("CSP_JWKS", ""), ("CSP_JWKS_URL", url)]).unwrap();
+            assert!(matches!(config.csp_keys, Keys::Fetched(_)), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_missing_or_bad_variable_is_named() {
+        const KEY_SOURCES: &str =
+            "exactly one of the environment variables CSP_JWKS_URL and CSP_JWKS must be set";
+        const NOT_HTTPS: &str =
+            "the environment variable CSP_JWKS_URL must be an https URL (or http on loopback)";
+        for (changes, message) in [
+            (&[("TABLE_NAME", "")][..], "the environment variable TABLE_NAME is not set"),
+            (&[("CSP_JWKS", "")], KEY_SOURCES),
+            (&[("CSP_JWKS_URL", "https://keys.example/")], KEY_SOURCES),
+            (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "http://keys.example/")], NOT_HTTPS),
+            (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "http://127.0.0.1.example/")], NOT_HTTPS),
+            (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "ftp://keys.example/")], NOT_HTTPS),
+            (&[("CSP_JWKS", "{}")], "the environment variable CSP_JWKS is not a JWKS"),
+            (
+                &[("CSP_JWKS", r#"{"keys":[]}"#)],
+                "the environment variable CSP_JWKS holds no RSA key for RS256 signatures",
+            ),
+            (
+                &[("CSP_READ_PERMISSIONS", " ,")],
+                "the environment variable CSP_READ_PERMISSIONS must list permissions, separated by commas",
+            ),
+            (
+                &[("PROBLEM_TYPE_BASE", "probs")],
+                "the environment variable PROBLEM_TYPE_BASE must be an http or https URL",
+            ),
+        ] {
+            assert_eq!(read(changes).unwrap_err(), message);
+        }
+    }
+}

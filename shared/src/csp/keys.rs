@@ -1,0 +1,283 @@
+//! The issuer's public keys (a JWKS, RFC 7517): given in the configuration, or fetched and cached.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use ::http::{StatusCode, Uri};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use jsonwebtoken::DecodingKey;
+use rustls::crypto::ring;
+use serde::Deserialize;
+use tokio::{sync::Mutex, time::Instant};
+
+/// How long a fetch may take in all. It stands in a request's way, so it is short.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The largest answer read from a key server, in bytes; real ones have a few thousand.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// The most keys of one set that are kept: more would only slow down the refusal of a bad token.
+const MAX_KEYS: usize = 16;
+
+/// The least time between two attempts to fetch, however many bad tokens come in.
+const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long keys are used unasked: a key that the issuer withdraws is refused after this time.
+const MAX_AGE: Duration = Duration::from_hours(1);
+
+/// The keys in use.
+#[derive(Debug)]
+pub enum Keys {
+    /// The configuration holds them.
+    Fixed(Arc<KeySet>),
+    /// A key server answers them.
+    Fetched(Box<KeyServer>),
+}
+
+/// Why a configured source of keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidKeySource {
+    /// It is no URL.
+    #[error("is not a URL")]
+    NotAUrl(#[from] ::http::uri::InvalidUri),
+    /// Whoever stands in the middle could answer keys of their own.
+    #[error("must be an https URL (or http on loopback)")]
+    NotHttps,
+    /// This machine trusts no certificate authority.
+    #[error("cannot be asked: this machine has no root certificates")]
+    NoRootCertificates(#[source] std::io::Error),
+    /// It is no JWKS.
+    #[error(transparent)]
+    InvalidKeySet(#[from] InvalidKeySet),
+}
+
+impl Keys {
+    /// The keys in `jwks`, a JWKS.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySource`]
+    pub fn fixed(jwks: &str) -> Result<Self, InvalidKeySource> {
+        Ok(Self::Fixed(Arc::new(KeySet::parse(jwks.as_bytes())?)))
+    }
+
+    /// The keys that `url` answers; asked when first needed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySource`]
+    pub fn fetched(url: &str) -> Result<Self, InvalidKeySource> {
+        let url: Uri = url.parse()?;
+        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let loopback =
+            host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        match url.scheme_str() {
+            Some("https") if !host.is_empty() => {}
+            Some("http") if loopback => {}
+            _ => return Err(InvalidKeySource::NotHttps),
+        }
+        Ok(Self::Fetched(Box::new(KeyServer::new(url)?)))
+    }
+
+    /// The keys to check a token with.
+    pub(super) async fn current(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
+        match self {
+            Self::Fixed(keys) => Ok(Arc::clone(keys)),
+            Self::Fetched(server) => server.current().await,
+        }
+    }
+
+    /// Keys newer than `seen`, if there are any.
+    pub(super) async fn newer_than(&self, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Fetched(server) => server.newer_than(seen).await,
+        }
+    }
+}
+
+/// A set of public keys that RS256 signatures can be checked with.
+#[derive(Debug)]
+pub struct KeySet(Vec<PublicKey>);
+
+#[derive(Debug)]
+struct PublicKey {
+    id: Option<String>,
+    key: DecodingKey,
+}
+
+/// Why a text is no usable [`KeySet`].
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidKeySet {
+    /// It is no JWKS.
+    #[error("is not a JWKS")]
+    Malformed(#[from] serde_json::Error),
+    /// It holds no key for RS256.
+    #[error("holds no RSA key for RS256 signatures")]
+    NoUsableKey,
+}
+
+/// The members of a JWK that matter here (RFC 7517, section 4; RFC 7518, section 6.3).
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    r#use: Option<String>,
+    alg: Option<String>,
+    kid: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+impl KeySet {
+    /// Reads a JWKS, passing over keys of other kinds and for other uses.
+    fn parse(jwks: &[u8]) -> Result<Self, InvalidKeySet> {
+        #[derive(Deserialize)]
+        struct Jwks {
+            keys: Vec<Jwk>,
+        }
+        let jwks: Jwks = serde_json::from_slice(jwks)?;
+        let keys: Vec<_> =
+            jwks.keys.into_iter().filter_map(PublicKey::from_jwk).take(MAX_KEYS).collect();
+        if keys.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(Self(keys)) }
+    }
+
+    /// The keys that may have signed a token whose header names the key `id`. A key without a
+    /// name, and every key for a token that names none, is worth a try.
+    pub(super) fn candidates<'a>(
+        &'a self,
+        id: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a DecodingKey> {
+        self.0
+            .iter()
+            .filter(move |key| id.is_none() || key.id.is_none() || key.id.as_deref() == id)
+            .map(|key| &key.key)
+    }
+}
+
+impl PublicKey {
+    fn from_jwk(jwk: Jwk) -> Option<Self> {
+        let fits = jwk.kty == "RSA"
+            && jwk.r#use.is_none_or(|r#use| r#use == "sig")
+            && jwk.alg.is_none_or(|alg| alg == "RS256");
+        let key = DecodingKey::from_rsa_components(&jwk.n?, &jwk.e?).ok()?;
+        fits.then_some(Self { id: jwk.kid, key })
+    }
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysUnavailable {
+    /// The key server could not be asked.
+    #[error("the key server does not answer")]
+    Request(#[from] hyper_util::client::legacy::Error),
+    /// The key server answered something other than 200; redirections are not followed.
+    #[error("the key server answers {0}")]
+    Status(StatusCode),
+    /// The answer breaks off, or is larger than it may be.
+    #[error("the key server's answer cannot be read")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The answer holds no keys.
+    #[error("the key server's answer is not usable")]
+    InvalidKeySet(#[from] InvalidKeySet),
+    /// The key server takes too long.
+    #[error("the key server does not answer within {} s", FETCH_TIMEOUT.as_secs())]
+    TimedOut(#[from] tokio::time::error::Elapsed),
+}
+
+/// A key server, and what it last answered.
+#[derive(Debug)]
+pub struct KeyServer {
+    url: Uri,
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    cached: RwLock<Option<Cached>>,
+    /// When a fetch was last begun; held while one is under way.
+    last_fetch: Mutex<Option<Instant>>,
+}
+
+#[derive(Clone, Debug)]
+struct Cached {
+    keys: Arc<KeySet>,
+    fetched_at: Instant,
+}
+
+impl KeyServer {
+    fn new(url: Uri) -> Result<Self, InvalidKeySource> {
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(ring::default_provider())
+            .map_err(InvalidKeySource::NoRootCertificates)?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self {
+            url,
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            cached: RwLock::new(None),
+            last_fetch: Mutex::new(None),
+        })
+    }
+
+    async fn current(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
+        match self.cached() {
+            None => self.first().await,
+            Some(cached) if cached.fetched_at.elapsed() < MAX_AGE => Ok(cached.keys),
+            Some(cached) => Ok(self.newer_than(&cached.keys).await.unwrap_or(cached.keys)),
+        }
+    }
+
+    /// The first keys: without them nothing can be answered, so every request tries.
+    async fn first(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let mut last_fetch = self.last_fetch.lock().await;
+        if let Some(cached) = self.cached() {
+            return Ok(cached.keys);
+        }
+        *last_fetch = Some(Instant::now());
+        self.fetch().await
+    }
+
+    async fn newer_than(&self, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        let mut last_fetch = self.last_fetch.lock().await;
+        if let Some(cached) = self.cached().filter(|cached| !Arc::ptr_eq(&cached.keys, seen)) {
+            return Some(cached.keys);
+        }
+        if last_fetch.is_some_and(|begun| begun.elapsed() < REFRESH_INTERVAL) {
+            return None;
+        }
+        *last_fetch = Some(Instant::now());
+        self.fetch()
+            .await
+            .inspect_err(|error| {
+                tracing::warn!(error = error as &dyn std::error::Error, "keys not refreshed");
+            })
+            .ok()
+    }
+
+    fn cached(&self) -> Option<Cached> {
+        self.cached.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn fetch(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, self.answer()).await??;
+        let keys = Arc::new(KeySet::parse(&answer)?);
+        let cached = Cached { keys: Arc::clone(&keys), fetched_at: Instant::now() };
+        *self.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(cached);
+        Ok(keys)
+    }
+
+    async fn answer(&self) -> Result<Bytes, KeysUnavailable> {
+        let answer = self.client.get(self.url.clone()).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(KeysUnavailable::Status(answer.status()));
+        }
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES);
+        Ok(body.collect().await.map_err(KeysUnavailable::Body)?.to_bytes())
+    }
+}

@@ -1,0 +1,230 @@
+//! Identifiers: what may stand in a table key, an object key or a path.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// The most characters an [`Id`] holds.
+const MAX_CHARACTERS: usize = 128;
+
+/// An identifier that somebody else chose: of a catalog, an application, a base image, a registry,
+/// or the key of a product or branch.
+///
+/// 1 to 128 characters. `#` separates the parts of a table key, `/` and `\` those of a path, and
+/// `%` begins an escape, so none of them, nor a control character, is part of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Id(String);
+
+/// Why a text is no [`Id`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be 1 to {MAX_CHARACTERS} characters, none of them `#`, `/`, `\\`, `%` or a control character"
+)]
+pub struct InvalidId;
+
+impl Id {
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        let length = text.chars().take(MAX_CHARACTERS + 1).count();
+        let reserved = |c: char| c.is_control() || matches!(c, '#' | '/' | '\\' | '%');
+        let climbs = matches!(text.as_str(), "." | "..");
+        if length == 0 || length > MAX_CHARACTERS || climbs || text.contains(reserved) {
+            return Err(InvalidId);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for Id {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identifier of a customization: a UUID v7, so that they sort by time of creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CustomizationId(Uuid);
+
+/// Why a text is no [`CustomizationId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a UUID in its hyphenated lower-case form")]
+pub struct InvalidCustomizationId;
+
+impl CustomizationId {
+    /// A new identifier, later than every earlier one of this process.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl FromStr for CustomizationId {
+    type Err = InvalidCustomizationId;
+
+    /// Takes the one form that is ever given out, so that one customization has one path.
+    fn from_str(text: &str) -> Result<Self, InvalidCustomizationId> {
+        let id = Uuid::try_parse(text).map_err(|_| InvalidCustomizationId)?;
+        let mut canonical = Uuid::encode_buffer();
+        if id.hyphenated().encode_lower(&mut canonical) != text {
+            return Err(InvalidCustomizationId);
+        }
+        Ok(Self(id))
+    }
+}
+
+impl TryFrom<String> for CustomizationId {
+    type Error = InvalidCustomizationId;
+
+    fn try_from(text: String) -> Result<Self, InvalidCustomizationId> {
+        text.parse()
+    }
+}
+
+impl From<CustomizationId> for String {
+    fn from(id: CustomizationId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for CustomizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The SHA-256 of some bytes; written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+/// Why a text is no [`Digest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 64 lower-case hexadecimal digits")]
+pub struct InvalidDigest;
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest in base64, as S3's checksum headers want it.
+    #[must_use]
+    pub fn to_base64(self) -> String {
+        base64_simd::STANDARD.encode_to_string(self.0)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let mut digest = [0; 32];
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != digest.len() || !rest.is_empty() {
+            return Err(InvalidDigest);
+        }
+        for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+            *byte = nibble(*high)? << 4 | nibble(*low)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+fn nibble(digit: u8) -> Result<u8, InvalidDigest> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(InvalidDigest),
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = InvalidDigest;
+
+    fn try_from(text: String) -> Result<Self, InvalidDigest> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_free_of_separators() {
+        for good in ["a", "apache_kafka", "2.x", "été 7", &"é".repeat(128)] {
+            assert_eq!(good.parse::<Id>().map(String::from), Ok(good.to_owned()));
+        }
+        let long = "a".repeat(129);
+        for bad in ["", "a#b", "a/b", "a\\b", "a%23b", "a\nb", "\u{7f}", ".", "..", &long] {
+            assert_eq!(bad.parse::<Id>(), Err(InvalidId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_customization_id_has_one_spelling() {
+        let id = CustomizationId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for other in [
+            id.to_string().to_uppercase(),
+            id.to_string().replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            String::new(),
+        ] {
+            assert_eq!(other.parse::<CustomizationId>(), Err(InvalidCustomizationId));
+        }
+    }
+
+    #[test]
+    fn a_digest_has_one_spelling() {
+        let digest = Digest::of(b"abc");
+        let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest.to_string(), hex);
+        assert_eq!(hex.parse(), Ok(digest));
+        for other in [&hex.to_uppercase(), &hex[1..], &format!("{hex}0"), "", &"é".repeat(32)] {
+            assert_eq!(other.parse::<Digest>(), Err(InvalidDigest), "{other}");
+        }
+    }
+}

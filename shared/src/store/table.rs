@@ -1,0 +1,506 @@
+//! The table: catalogs and what belongs to them, customizations and what became of them.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{
+        query::builders::QueryFluentBuilder, transact_write_items::TransactWriteItemsError,
+        update_item::UpdateItemError,
+    },
+    types::{
+        AttributeValue, CancellationReason, ConditionCheck, KeysAndAttributes, Put, PutRequest,
+        TransactWriteItem, WriteRequest,
+    },
+};
+use futures_util::future::try_join_all;
+use serde::de::DeserializeOwned;
+
+use super::{
+    References, StoreError, Wanted,
+    item::{self, Item, Key, Record},
+    references::Cache,
+};
+use crate::{
+    catalog::{Application, Catalog},
+    customization::{BuildResult, Customization, CustomizationStatus, Filter},
+    id::{CustomizationId, Id},
+    problem::Cause,
+    timestamp::Timestamp,
+};
+
+/// The most keys of one `BatchGetItem`.
+const READ_BATCH: usize = 100;
+
+/// The most items of one `BatchWriteItem`.
+const WRITE_BATCH: usize = 25;
+
+/// How often a batch's unprocessed rest, or a transaction that conflicts with another one, is
+/// tried; each time after twice the wait.
+const ATTEMPTS: u32 = 6;
+
+/// The wait before the second attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+
+/// The table that records are in.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+    references: Arc<Cache>,
+}
+
+/// Why a customization is not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Meanwhile the catalog has gone, or is another organization's.
+    #[error("the catalog is gone")]
+    CatalogGone,
+    /// The table did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the pipeline's finding is not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is no such customization.
+    #[error("catalog {catalog_id} has no customization {customization_id}")]
+    NoCustomization {
+        /// The catalog.
+        catalog_id: Id,
+        /// The customization.
+        customization_id: CustomizationId,
+    },
+    /// The customization is not for this application.
+    #[error("application {0} is not among those that the customization is for")]
+    NotAffected(Id),
+    /// The table did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Table {
+    /// The table `name`.
+    #[must_use]
+    pub fn new(config: &SdkConfig, name: String) -> Self {
+        Self { client: Client::new(config), name, references: Arc::default() }
+    }
+
+    /// The catalog `id`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn catalog(&self, id: &Id) -> Result<Option<Catalog>, StoreError> {
+        self.get(&Key::catalog(id)).await
+    }
+
+    /// Whether there is a catalog `id` of `organization`. Another organization's does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn owns_catalog(&self, organization: &str, id: &Id) -> Result<bool, StoreError> {
+        let catalog = self.catalog(id).await?;
+        Ok(catalog.is_some_and(|catalog| catalog.org_id.as_str() == organization))
+    }
+
+    /// The customization `id` of a catalog, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn customization(
+        &self,
+        catalog_id: &Id,
+        id: CustomizationId,
+    ) -> Result<Option<Customization>, StoreError> {
+        self.get(&Key::customization(catalog_id, id)).await
+    }
+
+    /// What became of the builds with the customization `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn build_results(&self, id: CustomizationId) -> Result<Vec<BuildResult>, StoreError> {
+        let partition = item::customization_partition(id);
+        let query = self.below(partition, item::BUILD_RESULTS.to_owned()).consistent_read(true);
+        pages("query build results", query).await
+    }
+
+    /// The applications of a catalog that `filter` matches, all without one; in the order of their
+    /// products, branches and base images.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn applications(
+        &self,
+        catalog_id: &Id,
+        filter: Option<&Filter>,
+    ) -> Result<Vec<Application>, StoreError> {
+        pages("query applications", self.matching(catalog_id, filter)).await
+    }
+
+    /// Whether any application that `filter` matches has been released.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn any_released(&self, catalog_id: &Id, filter: &Filter) -> Result<bool, StoreError> {
+        let mut pages = self.matching(catalog_id, Some(filter)).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| StoreError::new("query applications", error))?;
+            for item in page.items.unwrap_or_default() {
+                if item::read::<Application>(item)?.latest_release.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The base images, products and registries that are `wanted`, as far as there are any; read
+    /// at most a minute ago.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn references(&self, wanted: &Wanted) -> Result<References, StoreError> {
+        let (mut references, missing) = self.references.look_up(wanted);
+        let batches = missing.chunks(READ_BATCH).map(|keys| self.get_batch(keys));
+        for items in try_join_all(batches).await? {
+            references.read(items)?;
+        }
+        self.references.remember(&missing, &references);
+        Ok(references)
+    }
+
+    /// Keeps a new customization, whose bytes the bucket holds already, if its catalog still is
+    /// `organization`'s.
+    ///
+    /// # Errors
+    ///
+    /// [`CreateError`]
+    pub async fn create(
+        &self,
+        organization: &str,
+        customization: &Customization,
+    ) -> Result<(), CreateError> {
+        let catalog_is_owned = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::catalog(&customization.catalog_id).attributes()))
+            .condition_expression("org_id = :org_id")
+            .expression_attribute_values(":org_id", text(organization))
+            .build()
+            .map_err(|error| refused("create customization", error))?;
+        let key = Key::customization(&customization.catalog_id, customization.id);
+        let put = self.put_new(&key, customization)?;
+        let actions = [
+            TransactWriteItem::builder().condition_check(catalog_is_owned).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ];
+        match self.transact("create customization", &actions).await? {
+            Verdict::Written => Ok(()),
+            Verdict::ConditionFailed { action: 0 } => Err(CreateError::CatalogGone),
+            Verdict::ConditionFailed { .. } => {
+                Err(refused("create customization", "the identifier is taken").into())
+            }
+        }
+    }
+
+    /// Writes imported records over what is there; `written` is told how many more are.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; those written before it stay written.
+    pub async fn import(
+        &self,
+        records: &[Record],
+        written: impl Fn(usize),
+    ) -> Result<(), StoreError> {
+        for batch in records.chunks(WRITE_BATCH) {
+            self.write_batch(batch).await?;
+            written(batch.len());
+        }
+        Ok(())
+    }
+
+    /// Records what became of one application's build with a customization, over what was
+    /// recorded before.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]
+    pub async fn record_build(
+        &self,
+        catalog_id: &Id,
+        customization_id: CustomizationId,
+        result: &BuildResult,
+    ) -> Result<(), RecordError> {
+        let gone =
+            || RecordError::NoCustomization { catalog_id: catalog_id.clone(), customization_id };
+        let customization =
+            self.customization(catalog_id, customization_id).await?.ok_or_else(gone)?;
+        let affected = self.applications(catalog_id, customization.filter.as_ref()).await?;
+        if !affected.iter().any(|application| application.application_id == result.application_id) {
+            return Err(RecordError::NotAffected(result.application_id.clone()));
+        }
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item::build_result(customization_id, result)?))
+            .build()
+            .map_err(|error| refused("record build", error))?;
+        let exists = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(Key::customization(catalog_id, customization_id).attributes()))
+            .condition_expression("attribute_exists(PK)")
+            .build()
+            .map_err(|error| refused("record build", error))?;
+        let actions = [
+            TransactWriteItem::builder().condition_check(exists).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ];
+        match self.transact("record build", &actions).await? {
+            Verdict::Written => Ok(()),
+            Verdict::ConditionFailed { .. } => Err(gone()),
+        }
+    }
+
+    /// Moves a customization to `status`, on behalf of `user`.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]
+    pub async fn set_status(
+        &self,
+        catalog_id: &Id,
+        customization_id: CustomizationId,
+        status: &CustomizationStatus,
+        user: &str,
+    ) -> Result<(), RecordError> {
+        let mut update = "SET #status = :status, updated_by = :user, updated_at = :now".to_owned();
+        if *status == CustomizationStatus::DELETED {
+            update += ", removed_by = if_not_exists(removed_by, :user), \
+                       removed_at = if_not_exists(removed_at, :now)";
+        }
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(Key::customization(catalog_id, customization_id).attributes()))
+            .condition_expression("attribute_exists(PK)")
+            .update_expression(update)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", text(status.as_str()))
+            .expression_attribute_values(":user", text(user))
+            .expression_attribute_values(":now", text(Timestamp::now().to_string()))
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(RecordError::NoCustomization {
+                    catalog_id: catalog_id.clone(),
+                    customization_id,
+                })
+            }
+            Err(error) => Err(StoreError::new("set status", error).into()),
+        }
+    }
+
+    /// Opens a connection ahead of the first request; whether that works out is not told.
+    pub async fn warm_up(&self) {
+        let _ = self.get::<serde_json::Value>(&Key::warm_up()).await;
+    }
+
+    async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key.attributes()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::new("get item", error))?;
+        output.item.map(item::read).transpose()
+    }
+
+    /// The items of a partition whose sort keys begin with `prefix`.
+    fn below(&self, partition: String, prefix: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix))
+    }
+
+    /// The applications that `filter` matches: by their keys' prefix, and by what the prefix
+    /// cannot tell.
+    fn matching(&self, catalog_id: &Id, filter: Option<&Filter>) -> QueryFluentBuilder {
+        let query =
+            self.below(item::catalog_partition(catalog_id), item::applications_prefix(filter));
+        match filter {
+            Some(filter) if filter.branch().is_none() => match filter.base_image_id() {
+                Some(base_image_id) => query
+                    .filter_expression("base_image_id = :base_image_id")
+                    .expression_attribute_values(":base_image_id", text(base_image_id.as_str())),
+                None => query,
+            },
+            _ => query,
+        }
+    }
+
+    /// The items at `keys`, at most [`READ_BATCH`] of them, as far as there are any.
+    async fn get_batch(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
+        const OPERATION: &str = "batch get items";
+        let keys = KeysAndAttributes::builder()
+            .set_keys(Some(keys.iter().map(Key::attributes).collect()))
+            .build()
+            .map_err(|error| refused(OPERATION, error))?;
+        let mut unprocessed = HashMap::from([(self.name.clone(), keys)]);
+        let mut found = HashMap::new();
+        for attempt in 0..ATTEMPTS {
+            wait_before(attempt).await;
+            let output = self
+                .client
+                .batch_get_item()
+                .set_request_items(Some(unprocessed))
+                .send()
+                .await
+                .map_err(|error| StoreError::new(OPERATION, error))?;
+            let items = output.responses.unwrap_or_default().into_values().flatten();
+            found.extend(items.map(|item| (Key::of(&item), item)));
+            unprocessed = output.unprocessed_keys.unwrap_or_default();
+            if unprocessed.is_empty() {
+                return Ok(found);
+            }
+        }
+        Err(overloaded(OPERATION))
+    }
+
+    async fn write_batch(&self, records: &[Record]) -> Result<(), StoreError> {
+        const OPERATION: &str = "batch write items";
+        let mut requests = Vec::with_capacity(records.len());
+        for record in records {
+            let put = PutRequest::builder().set_item(Some(record.to_item()?)).build();
+            let put = put.map_err(|error| refused(OPERATION, error))?;
+            requests.push(WriteRequest::builder().put_request(put).build());
+        }
+        let mut unprocessed = HashMap::from([(self.name.clone(), requests)]);
+        for attempt in 0..ATTEMPTS {
+            wait_before(attempt).await;
+            let output = self
+                .client
+                .batch_write_item()
+                .set_request_items(Some(unprocessed))
+                .send()
+                .await
+                .map_err(|error| StoreError::new(OPERATION, error))?;
+            unprocessed = output.unprocessed_items.unwrap_or_default();
+            if unprocessed.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(overloaded(OPERATION))
+    }
+
+    /// Puts `record` where nothing is yet.
+    fn put_new(&self, key: &Key, record: &impl serde::Serialize) -> Result<Put, StoreError> {
+        Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item::write(key, record)?))
+            .condition_expression("attribute_not_exists(PK)")
+            .build()
+            .map_err(|error| refused("put item", error))
+    }
+
+    /// Does all of `actions` or none; again where another transaction stands in the way.
+    async fn transact(
+        &self,
+        operation: &'static str,
+        actions: &[TransactWriteItem],
+    ) -> Result<Verdict, StoreError> {
+        for attempt in 0..ATTEMPTS {
+            wait_before(attempt).await;
+            let outcome = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(actions.to_vec()))
+                .send()
+                .await;
+            let Err(error) = outcome else { return Ok(Verdict::Written) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            else {
+                return Err(StoreError::new(operation, error));
+            };
+            let reasons = cancelled.cancellation_reasons();
+            if let Some(action) = position(reasons, "ConditionalCheckFailed") {
+                return Ok(Verdict::ConditionFailed { action });
+            }
+            if position(reasons, "ValidationError").is_some() {
+                return Err(refused(operation, error));
+            }
+        }
+        Err(overloaded(operation))
+    }
+}
+
+/// What came of a transaction.
+enum Verdict {
+    Written,
+    /// Nothing is written, for the condition of this action is not met.
+    ConditionFailed {
+        action: usize,
+    },
+}
+
+/// The first action that was cancelled for `code`.
+fn position(reasons: &[CancellationReason], code: &str) -> Option<usize> {
+    reasons.iter().position(|reason| reason.code() == Some(code))
+}
+
+/// All records that `query` finds, page after page.
+async fn pages<T: DeserializeOwned>(
+    operation: &'static str,
+    query: QueryFluentBuilder,
+) -> Result<Vec<T>, StoreError> {
+    let mut records = Vec::new();
+    let mut pages = query.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| StoreError::new(operation, error))?;
+        for item in page.items.unwrap_or_default() {
+            records.push(item::read(item)?);
+        }
+    }
+    Ok(records)
+}
+
+async fn wait_before(attempt: u32) {
+    if let Some(exponent) = attempt.checked_sub(1) {
+        tokio::time::sleep(FIRST_WAIT * 2_u32.pow(exponent)).await;
+    }
+}
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn refused(operation: &'static str, cause: impl Into<Cause>) -> StoreError {
+    StoreError::Refused { operation, source: cause.into() }
+}
+
+fn overloaded(operation: &'static str) -> StoreError {
+    let source = format!("not done after {ATTEMPTS} attempts").into();
+    StoreError::Unavailable { operation, source }
+}

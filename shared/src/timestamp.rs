@@ -1,0 +1,76 @@
+//! Points in time, as the API writes them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::{
+    OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem,
+    format_description::well_known::Rfc3339, macros::format_description,
+};
+
+const MILLISECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// A point in time, in UTC; written in RFC 3339 with milliseconds (`2023-03-03T00:59:52.762Z`) and
+/// read in any form of RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(OffsetDateTime);
+
+/// Why a text is no [`Timestamp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a date and time of RFC 3339, such as 2023-03-03T00:59:52.762Z")]
+pub struct InvalidTimestamp;
+
+impl Timestamp {
+    /// The present moment by the machine's clock.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(OffsetDateTime::now_utc())
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = InvalidTimestamp;
+
+    fn try_from(text: String) -> Result<Self, InvalidTimestamp> {
+        let time = OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
+        time.checked_to_offset(UtcOffset::UTC)
+            .filter(|utc| (0..=9999).contains(&utc.year()))
+            .map(Self)
+            .ok_or(InvalidTimestamp)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.to_string()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.format(MILLISECONDS).map_err(|_| fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        for (read, written) in [
+            ("2023-03-03T00:59:52.762Z", "2023-03-03T00:59:52.762Z"),
+            ("2023-03-03T00:59:52Z", "2023-03-03T00:59:52.000Z"),
+            ("2023-03-03T01:59:52.7629+01:00", "2023-03-03T00:59:52.762Z"),
+        ] {
+            let timestamp = Timestamp::try_from(read.to_owned());
+            assert_eq!(timestamp.map(String::from), Ok(written.to_owned()));
+        }
+        for bad in ["", "2023-03-03", "yesterday", "0000-01-01T00:00:00+23:59"] {
+            assert_eq!(Timestamp::try_from(bad.to_owned()), Err(InvalidTimestamp));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A client of the API, and its answers.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use local::csp::Token;
+use serde_json::{Value, json};
+
+use crate::{form::Form, stack::SAMPLE_CATALOG};
+
+/// A caller of the API.
+#[derive(Clone, Debug)]
+pub struct Api {
+    client: reqwest::Client,
+    base_url: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Api {
+    /// A caller with `token` at the API of `base_url`.
+    pub fn new(base_url: String, token: Token) -> Self {
+        let token = token.sign().expect("a token is signed");
+        let headers = vec![("authorization".to_owned(), format!("Bearer {token}"))];
+        Self { client: reqwest::Client::new(), base_url, headers }
+    }
+
+    /// A caller who sends these headers and no others.
+    pub fn headers(&self, headers: &[(&str, &str)]) -> Self {
+        let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Self { headers: headers.collect(), ..self.clone() }
+    }
+
+    /// A caller who sends this header, too.
+    pub fn header(&self, name: &str, value: &str) -> Self {
+        let mut api = self.clone();
+        api.headers.push((name.to_owned(), value.to_owned()));
+        api
+    }
+
+    /// Uploads to the sample catalog.
+    pub async fn create(&self, form: Form) -> Answer {
+        self.create_in(SAMPLE_CATALOG, form).await
+    }
+
+    /// Uploads to a catalog.
+    pub async fn create_in(&self, catalog: &str, form: Form) -> Answer {
+        let (content_type, body) = form.finish();
+        self.post(catalog, &content_type, body).await
+    }
+
+    /// Posts a body, whatever it is, to the customizations of a catalog.
+    pub async fn post(&self, catalog: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let path = format!("/v1/catalogs/{catalog}/customizations");
+        self.header("content-type", content_type).send(Method::POST, &path, body).await
+    }
+
+    /// Gets a customization of the sample catalog.
+    pub async fn customization(&self, id: &str) -> Answer {
+        self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}")).await
+    }
+
+    /// Gets a path, or a whole URL.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, Vec::new()).await
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
+        let url = if path.starts_with('/') {
+            format!("{}{path}", self.base_url)
+        } else {
+            path.to_owned()
+        };
+        let mut request = self.client.request(method, url).body(body);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.expect("the gateway answers");
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await.expect("the answer is whole"),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// A header's value; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a header is text"))
+    }
+
+    /// The body, which is JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {}: {:?}", self.status, self.body))
+    }
+
+    /// The identifier of the customization in a 201.
+    pub fn id(&self) -> String {
+        assert_eq!(self.status, 201, "{:?}", self.body);
+        self.json()["id"].as_str().expect("a customization has an id").to_owned()
+    }
+
+    /// Asserts that this is a problem, to the letter.
+    #[track_caller]
+    pub fn assert_problem(&self, problem: &Problem) {
+        let mut body = json!({
+            "type": format!("https://example.com/probs/{}", problem.slug),
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+            "instance": format!("urn:uuid:{}", self.header("x-amzn-requestid")),
+        });
+        if !problem.violations.is_empty() {
+            let violations = problem.violations.iter();
+            body["violations"] = violations
+                .map(|(field, message)| json!({"field": field, "message": message}))
+                .collect();
+        }
+        assert_eq!(self.json(), body);
+        assert_eq!(self.status, problem.status);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert_eq!(self.header("www-authenticate"), if self.status == 401 { "Bearer" } else { "" });
+        assert_eq!(self.header("retry-after"), if self.status == 503 { "5" } else { "" });
+    }
+}
+
+/// A problem that is expected.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: u16,
+    slug: &'static str,
+    title: &'static str,
+    detail: &'static str,
+    violations: Vec<(String, String)>,
+}
+
+const fn problem(
+    status: u16,
+    slug: &'static str,
+    title: &'static str,
+    detail: &'static str,
+) -> Problem {
+    Problem { status, slug, title, detail, violations: Vec::new() }
+}
+
+impl Problem {
+    /// There is no token, or not a good one.
+    pub const UNAUTHENTICATED: Self =
+        problem(401, "unauthenticated", "Unauthenticated", "A valid CSP access token is required.");
+    /// The user lacks the permission.
+    pub const FORBIDDEN: Self = problem(
+        403,
+        "forbidden",
+        "Forbidden",
+        "The requesting user is not authorized for this operation.",
+    );
+    /// There is no such catalog.
+    pub const CATALOG_NOT_FOUND: Self =
+        problem(404, "catalog-not-found", "Catalog not found", "The catalog is not found.");
+    /// There is no such customization.
+    pub const CUSTOMIZATION_NOT_FOUND: Self = problem(
+        404,
+        "customization-not-found",
+        "Customization not found",
+        "The customization is not found.",
+    );
+    /// There is no such file.
+    pub const FILE_NOT_FOUND: Self =
+        problem(404, "file-not-found", "File not found", "The file is not found.");
+    /// There is no such route.
+    pub const NOT_FOUND: Self = problem(404, "not-found", "Not found", "There is no such route.");
+    /// Nothing that the filter matches is released.
+    pub const NOT_RELEASED: Self = problem(
+        409,
+        "application-not-released",
+        "Application not released",
+        "No application that matches the filter has been released yet.",
+    );
+    /// The upload is too large.
+    pub const TOO_LARGE: Self = problem(
+        413,
+        "payload-too-large",
+        "Payload too large",
+        "The upload is too large: a file may have up to 4,500,000 bytes.",
+    );
+    /// The body is no form.
+    pub const UNSUPPORTED: Self = problem(
+        415,
+        "unsupported-media-type",
+        "Unsupported media type",
+        "The request's content type must be multipart/form-data.",
+    );
+    /// A fault of ours.
+    pub const INTERNAL: Self = problem(
+        500,
+        "internal-error",
+        "Internal error",
+        "The request could not be answered because of an internal error.",
+    );
+    /// Something does not answer.
+    pub const UNAVAILABLE: Self = problem(
+        503,
+        "service-unavailable",
+        "Service unavailable",
+        "The service is temporarily unavailable; try again later.",
+    );
+
+    /// The request breaks these rules: each a field and a message.
+    pub fn violations<F: Into<String>, M: Into<String>>(
+        violations: impl IntoIterator<Item = (F, M)>,
+    ) -> Self {
+        let detail = "There was an error validating the request.";
+        let violations =
+            violations.into_iter().map(|(field, message)| (field.into(), message.into()));
+        Self {
+            violations: violations.collect(),
+            ..problem(400, "validation-error", "Validation error", detail)
+        }
+    }
+}

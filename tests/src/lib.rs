@@ -1,0 +1,23 @@
+//! What the end-to-end tests are written with.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`stack`] | the whole stack, one for each test, and what its stores hold |
+//! | [`api`] | a client of the API, and its answers |
+//! | [`form`] | the multipart form of an upload, honest or not |
+//! | [`tarball`] | archives, honest or not |
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic here is a failed test"
+)]
+
+pub mod api;
+pub mod form;
+pub mod stack;
+pub mod tarball;

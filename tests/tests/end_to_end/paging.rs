@@ -1,0 +1,75 @@
+//! A catalog with more applications than one page of DynamoDB holds.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use shared::{
+    catalog::{Application, Product, Release},
+    customization::{BuildResult, BuildStatus},
+    store::Record,
+};
+use tests::{
+    form::Form,
+    stack::{SAMPLE_CATALOG, TestStack},
+};
+
+/// So many that their items need several pages of 1 MB.
+const APPLICATIONS: usize = 2_500;
+
+fn application(index: usize) -> Application {
+    Application {
+        application_id: format!("application-{index:04}").parse().unwrap(),
+        product_key: format!("product-{}", index % 250).parse().unwrap(),
+        branch: "1".parse().unwrap(),
+        base_image_id: "549cfa79-352c-4555-9d28-4442de551829".parse().unwrap(),
+        registry_id: "0f5d1a86-2e04-4c55-9d5f-6c1b6f2f7a10".parse().unwrap(),
+        latest_release: Some(Release {
+            id: "r".parse().unwrap(),
+            revision: "x".repeat(800),
+            released_at: "2023-03-03T00:59:52.762Z".to_owned().try_into().unwrap(),
+            version: "1".into(),
+        }),
+        latest_pipeline_id: None,
+    }
+}
+
+#[tokio::test]
+async fn all_of_a_large_catalog_is_affected() {
+    let stack = TestStack::start().await;
+    let table = stack.table().await;
+    let catalog_id: shared::id::Id = SAMPLE_CATALOG.parse().unwrap();
+    let products = (0..250).map(|index| {
+        let product = json!({"key": format!("product-{index}"), "name": "x"});
+        Record::Product(serde_json::from_value::<Product>(product).unwrap())
+    });
+    let applications = (0..APPLICATIONS).map(|index| Record::Application {
+        catalog_id: catalog_id.clone(),
+        application: application(index),
+    });
+    let records: Vec<_> = products.chain(applications).collect();
+    table.import(&records, |_| {}).await.unwrap();
+
+    let api = stack.api();
+    let id = api.create(Form::upload()).await.id();
+    let result = BuildResult {
+        application_id: application(APPLICATIONS - 1).application_id,
+        status: BuildStatus::SUCCEEDED,
+        failure: None,
+    };
+    table.record_build(&catalog_id, id.parse().unwrap(), &result).await.unwrap();
+
+    let body = api.customization(&id).await.json();
+    let releasables = body["affected_releasables"].as_array().unwrap();
+    let affected: BTreeSet<_> =
+        releasables.iter().map(|one| one["application_id"].as_str().unwrap()).collect();
+    assert_eq!(affected.len(), releasables.len(), "none twice");
+    assert_eq!(affected.len(), APPLICATIONS + 6, "with those of the sample");
+    let succeeded: Vec<_> = releasables.iter().filter(|one| one["status"] == "SUCCEEDED").collect();
+    assert_eq!(succeeded.len(), 1);
+    assert_eq!(succeeded[0]["application_id"], "application-2499");
+
+    let filter = json!({"product_key": "product-249"});
+    let id = api.create(Form::upload().filter(filter)).await.id();
+    let body = api.customization(&id).await.json();
+    assert_eq!(body["affected_releasables"].as_array().unwrap().len(), APPLICATIONS / 250);
+}
