@@ -157,7 +157,8 @@ fn command(profile: Profile) -> Command {
     if profile == Profile::OWN {
         // Cargo unites the features of what it builds together: alone, the functions would have
         // dependencies with other features than this crate's, and compile them all again.
-        command.args(["-p", env!("CARGO_PKG_NAME")]);
+        // With them comes the operator's command, which is wanted next.
+        command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin"]);
     }
     // What `cargo run` sets for its program would make build scripts believe that things changed.
     for (name, _) in std::env::vars_os() {

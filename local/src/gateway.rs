@@ -10,17 +10,17 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{
-        HeaderValue, Method,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
-        request::Parts,
-    },
-    response::{IntoResponse, Response},
+    http::{HeaderValue, Method, header::CONTENT_LENGTH, request::Parts},
+    response::Response,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
-use shared::problem::{Problem, Violation};
+use shared::{
+    http::Edge,
+    problem::{Problem, Violation},
+    telemetry::Chain,
+};
 use tokio::{
     net::TcpListener,
     time::{error::Elapsed, timeout},
@@ -131,7 +131,7 @@ impl Gateway {
         limits: Limits,
         problem_type_base: String,
     ) -> io::Result<Self> {
-        let api = Arc::new(Api { functions, limits, problem_type_base });
+        let api = Arc::new(Api { functions, limits, edge: Edge { problem_type_base } });
         let router = Router::new().fallback(answer).with_state(api);
         Server::start_on(listener, router).map(Self)
     }
@@ -148,7 +148,7 @@ impl Gateway {
 struct Api {
     functions: Functions,
     limits: Limits,
-    problem_type_base: String,
+    edge: Edge,
 }
 
 /// Why a function's answer did not reach the client.
@@ -227,29 +227,11 @@ impl Api {
 
     fn refuse(&self, id: Uuid, parts: &Parts, problem: &Problem) -> Response {
         if problem.status().is_server_error() {
-            let cause = causes(problem);
+            let cause = Chain(problem).to_string();
             error!(request = %id, method = %parts.method, path = parts.uri.path(), cause);
         }
-        let document = problem.document(&self.problem_type_base, id);
-        let json = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response =
-            (problem.status(), [(CONTENT_TYPE, "application/problem+json")], json).into_response();
-        if let Problem::ServiceUnavailable(_) = problem {
-            response.headers_mut().insert(RETRY_AFTER, Problem::RETRY_AFTER_SECONDS.into());
-        }
-        response
+        self.edge.problem(problem, id).map(Body::from)
     }
-}
-
-/// What went wrong, and why, and why that: for the terminal.
-fn causes(problem: &Problem) -> String {
-    let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(problem);
-    while let Some(error) = cause {
-        causes.push(error.to_string());
-        cause = error.source();
-    }
-    causes.join(": ")
 }
 
 /// The body of a request, if it is not too large.

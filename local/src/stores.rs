@@ -117,16 +117,21 @@ impl Stores {
     /// The table, for programs that run the stack in their own process.
     #[must_use]
     pub fn table(&self) -> Table {
+        Table::new(&self.sdk_config(), TABLE.to_owned())
+    }
+
+    /// What a client of the DynamoDB is configured with.
+    #[must_use]
+    pub fn sdk_config(&self) -> SdkConfig {
         let Signer { access_key_id, secret_access_key } = SIGNER;
         let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "local");
-        let config = SdkConfig::builder()
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
             .endpoint_url(self.dynamodb_endpoint())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        Table::new(&config, TABLE.to_owned())
+            .build()
     }
 
     /// Stops the stores; once this returns, the data directory can be opened again.

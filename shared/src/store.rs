@@ -9,13 +9,8 @@ mod table;
 
 use std::time::Duration;
 
-use aws_config::{
-    BehaviorVersion, ConfigLoader, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig,
-};
-use aws_sdk_dynamodb::{
-    config::Credentials,
-    error::{ProvideErrorMetadata, SdkError},
-};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 pub use self::{
@@ -38,26 +33,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
 /// What AWS's clients are configured with: the environment's region, credentials and endpoints,
 /// one HTTPS client for all of them, and an end to every wait.
 pub async fn sdk_config() -> SdkConfig {
-    loader().load().await
-}
-
-/// The same for a store at `endpoint_url` that stands in for AWS's, whatever the environment says.
-pub async fn sdk_config_at(
-    endpoint_url: &str,
-    access_key_id: &str,
-    secret_access_key: &str,
-) -> SdkConfig {
-    let credentials =
-        Credentials::new(access_key_id, secret_access_key, None, None, "given with the endpoint");
-    loader()
-        .endpoint_url(endpoint_url)
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(credentials)
-        .load()
-        .await
-}
-
-fn loader() -> ConfigLoader {
     let http_client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -70,6 +45,8 @@ fn loader() -> ConfigLoader {
         .http_client(http_client)
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts)
+        .load()
+        .await
 }
 
 /// Why a store did not do what it was asked for.

@@ -1,7 +1,12 @@
 //! A client of the API, and its answers.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use local::csp::Token;
 use serde_json::{Value, json};
 
@@ -10,7 +15,7 @@ use crate::{form::Form, stack::SAMPLE_CATALOG};
 /// A caller of the API.
 #[derive(Clone, Debug)]
 pub struct Api {
-    client: reqwest::Client,
+    client: Client<HttpConnector, Full<Bytes>>,
     base_url: String,
     headers: Vec<(String, String)>,
 }
@@ -20,7 +25,8 @@ impl Api {
     pub fn new(base_url: String, token: Token) -> Self {
         let token = token.sign().expect("a token is signed");
         let headers = vec![("authorization".to_owned(), format!("Bearer {token}"))];
-        Self { client: reqwest::Client::new(), base_url, headers }
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { client, base_url, headers }
     }
 
     /// A caller who sends these headers and no others.
@@ -70,16 +76,15 @@ impl Api {
         } else {
             path.to_owned()
         };
-        let mut request = self.client.request(method, url).body(body);
+        let mut request = Request::builder().method(method).uri(url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let response = request.send().await.expect("the gateway answers");
-        Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: response.bytes().await.expect("the answer is whole"),
-        }
+        let request = request.body(Full::from(body)).expect("a request");
+        let response = self.client.request(request).await.expect("the gateway answers");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("the answer is whole").to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use local::{
     build::{Binaries, Profile, workspace},
@@ -16,7 +15,7 @@ use local::{
     stack::{Options, Place, Stack},
     stores::TABLE,
 };
-use shared::store::{self, Table};
+use shared::store::Table;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -111,24 +110,13 @@ impl TestStack {
     }
 
     /// The table.
-    pub async fn table(&self) -> Table {
-        Table::new(&self.sdk_config().await, TABLE.to_owned())
-    }
-
-    async fn sdk_config(&self) -> SdkConfig {
-        let environment = self.stack.environment();
-        let variable = |name| environment.get(name).expect("the stack sets it");
-        store::sdk_config_at(
-            &self.stack.stores().dynamodb_endpoint(),
-            variable("AWS_ACCESS_KEY_ID"),
-            variable("AWS_SECRET_ACCESS_KEY"),
-        )
-        .await
+    pub fn table(&self) -> Table {
+        self.stack.stores().table()
     }
 
     /// What the stores hold now.
     pub async fn contents(&self) -> Contents {
-        let client = Client::new(&self.sdk_config().await);
+        let client = Client::new(&self.stack.stores().sdk_config());
         let mut pages = client.scan().table_name(TABLE).into_paginator().items().send();
         let mut items = BTreeMap::new();
         while let Some(item) = pages.next().await {

@@ -2,8 +2,9 @@
 //!
 //! ```
 //! # use tests::tarball::{Field, Tarball};
-//! let ordinary = Tarball::new().directory("bin").file("bin/run", b"#!/bin/sh\n").mode(0o755).gzip();
-//! let hostile = Tarball::new().symlink("etc", "/etc").file("etc/passwd", b"").set(Field::UID, b"0o7").gzip();
+//! let ordinary = Tarball::new().directory("bin").file("bin/run",
+//! b"#!/bin/sh\n").mode(0o755).gzip(); let hostile = Tarball::new().symlink("etc",
+//! "/etc").file("etc/passwd", b"").set(Field::UID, b"0o7").gzip();
 //! ```
 
 #![expect(clippy::expect_used, reason = "a test's input that cannot be built ends the test")]
@@ -67,7 +68,8 @@ impl Tarball {
         Self::default()
     }
 
-    /// Adds a header of the type `flag`, and data. The header is POSIX's, its name cut at 100 bytes.
+    /// Adds a header of the type `flag`, and data. The header is POSIX's, its name cut at 100
+    /// bytes.
     #[must_use]
     pub fn entry(mut self, flag: u8, name: &str, data: &[u8]) -> Self {
         self.parts.push(Part::Header(Box::new([0; BLOCK]), true));
@@ -154,7 +156,8 @@ impl Tarball {
         self.set(Field::MAGIC, b"ustar  \0")
     }
 
-    /// Sets a field of the last header, filling it up with NULs. The checksum follows, unless it is set itself.
+    /// Sets a field of the last header, filling it up with NULs. The checksum follows, unless it is
+    /// set itself.
     #[must_use]
     pub fn set(mut self, Field(at, length): Field, value: &[u8]) -> Self {
         let header = self.parts.iter_mut().rev().find_map(|part| match part {
@@ -230,8 +233,9 @@ pub fn pax_records(records: &[(&str, &str)]) -> Vec<u8> {
 #[must_use]
 pub fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
-    let length =
-        (1..).map(|digits| rest + digits).find(|length| length.to_string().len() + rest == *length);
+    let length = (1..=20)
+        .map(|digits| rest + digits)
+        .find(|length| length.to_string().len() + rest == *length);
     [length.unwrap_or_default().to_string().as_bytes(), b" ", key, b"=", value, b"\n"].concat()
 }
 

@@ -89,10 +89,10 @@ impl Edge {
             Err(_) => Err(Problem::ServiceUnavailable(Interruption::Deadline.into())),
         };
         log(&event, id, started.elapsed(), &outcome);
-        let mut response = outcome.unwrap_or_else(|problem| self.problem(&problem, id));
-        let headers = response.headers_mut();
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        let response = match outcome {
+            Ok(response) => guarded(response),
+            Err(problem) => self.problem(&problem, id),
+        };
         ProxyResponse::new(response, event.shape)
     }
 
@@ -115,8 +115,17 @@ impl Edge {
             }
             _ => {}
         }
-        response
+        guarded(response)
     }
+}
+
+/// `response` with the headers that every answer carries: it is what it says it is, and nobody
+/// keeps it unless it says that they may.
+fn guarded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 /// What a panic said.

@@ -1,16 +1,18 @@
-//! What an uploaded archive must be: one gzip member holding one tar of plain files and directories.
+//! What an uploaded archive must be: one gzip member holding one tar of plain files and
+//! directories.
 //!
-//! The pass is made for *one file, one view*: where tar readers differ on a header, the header is refused, so that an
-//! accepted archive lists the same entries in GNU tar, bsdtar and Python's `tarfile`. It reads the archive once, keeps
-//! one buffer, and grows with nothing but a set that remembers the names seen, in a few bytes each.
+//! The pass is made for *one file, one view*: where tar readers differ on a header, the header is
+//! refused, so that an accepted archive lists the same entries in GNU tar, bsdtar and Python's
+//! `tarfile`. It reads the archive once, keeps one buffer, and grows with nothing but a set that
+//! remembers the names seen, in a few bytes each.
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`blocks`] | one gzip member, inflated and handed out in tar blocks |
-//! | [`header`] | the fields of one tar header |
-//! | [`pax`] | the records of one pax header |
-//! | [`names`] | what a name may be, and which names are the same |
-//! | [`fault`] | why an archive was refused |
+//! | `blocks` | one gzip member, inflated and handed out in tar blocks |
+//! | `header` | the fields of one tar header |
+//! | `pax` | the records of one pax header |
+//! | `names` | what a name may be, and which names are the same |
+//! | `fault` | why an archive was refused |
 
 mod blocks;
 mod fault;
@@ -37,13 +39,13 @@ pub struct Limits {
     pub path: usize,
     /// Bytes of one pax header or GNU long name.
     pub metadata: usize,
-    /// Records of one pax header.
+    /// Records of one pax header. Ordinary tools write about a dozen, and two for each attribute.
     pub records: usize,
-    /// Distinct names, the directories that paths imply counted: without it 10,000 paths of 500 components could ask
-    /// to remember five million.
+    /// Distinct names, the directories that paths imply counted: without it 10,000 paths of 500
+    /// components could ask to remember five million.
     pub names: usize,
-    /// Characters of all names outside ASCII, counted as they unfold: some become eighteen, and unfolding them is the
-    /// costliest thing that a small upload can ask for.
+    /// Bytes of all components outside ASCII, in the form that names are compared in: there, one
+    /// character can become eighteen, and no small upload can ask for anything that costs more.
     pub unfolded: usize,
 }
 
@@ -54,7 +56,7 @@ impl Limits {
         entries: 10_000,
         path: 1_024,
         metadata: 64 * 1024,
-        records: 256,
+        records: 128,
         names: 65_536,
         unfolded: 4 * 1024 * 1024,
     };
@@ -88,7 +90,8 @@ pub fn check(archive: &[u8], limits: &Limits) -> Result<(), Fault> {
     walk(archive, limits, |_| ())
 }
 
-/// Checks a whole archive as [`check`] does, and shows each entry to `visit` once its header is known to be sound.
+/// Checks a whole archive as [`check`] does, and shows each entry to `visit` once its header is
+/// known to be sound.
 ///
 /// What was shown counts only if the walk ends well.
 ///
@@ -116,8 +119,8 @@ pub fn walk(
 /// What the header before says of the entry that has to follow it.
 enum Pending {
     Nothing,
-    /// A global pax header: it changes nothing, but `tarfile` fails where no entry follows one, and recurses where
-    /// many follow each other.
+    /// A global pax header: it changes nothing, but `tarfile` fails where no entry follows one, and
+    /// recurses where many follow each other.
     Global,
     /// A pax header.
     Extended(pax::Extended),
@@ -179,7 +182,8 @@ impl<R: BufRead, V: FnMut(Entry<'_>)> Walk<'_, R, V> {
 
     /// How many bytes such a header announces.
     fn announced(&self, header: &Header<'_>, kind: Type, pending: &Pending) -> Result<usize, Rule> {
-        // Readers differ on which of two wins (node-tar once applied a pax size to a long name's header).
+        // Readers differ on which of two wins (node-tar once applied a pax size to a long name's
+        // header).
         let follows = match kind {
             Type::Global => matches!(pending, Pending::Nothing),
             _ => matches!(pending, Pending::Nothing | Pending::Global),
@@ -226,7 +230,8 @@ impl<R: BufRead, V: FnMut(Entry<'_>)> Walk<'_, R, V> {
             return Err(Rule::DirectoryData);
         }
         match pending {
-            // The root of TARmageddon: a reader that takes one size, and one that takes the other, see two archives.
+            // The root of TARmageddon: a reader that takes one size, and one that takes the other,
+            // see two archives.
             Pending::Extended(extended) if extended.size.is_some_and(|pax| pax != size) => {
                 Err(Rule::PaxSize)
             }

@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Output, Stdio},
     time::Duration,
 };
 
-use local::{build::workspace, csp::Token, function::FunctionName};
+use local::{csp::Token, function::FunctionName};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -20,33 +20,17 @@ use tests::{
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
     process::{Child, ChildStdout, Command},
-    sync::OnceCell,
     time::timeout,
 };
 
 /// Longer than anything here takes, even on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The folder of the commands' binaries, built once.
-async fn commands() -> &'static Path {
-    static FOLDER: OnceCell<PathBuf> = OnceCell::const_new();
-    FOLDER
-        .get_or_init(|| async {
-            let folder =
-                binaries().await.of(FunctionName::CreateCustomization).parent().unwrap().to_owned();
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let packages = ["admin", "local", "create-customization", "get-customization"]
-                .map(|name| ["-p", name]);
-            let build = Command::new(cargo)
-                .args(["build", "--quiet"])
-                .args(packages.as_flattened())
-                .current_dir(workspace())
-                .status();
-            assert!(build.await.unwrap().success());
-            folder
-        })
-        .await
+/// The folder of the commands' binaries, which are built with the functions'.
+async fn commands() -> PathBuf {
+    binaries().await.of(FunctionName::CreateCustomization).parent().unwrap().to_owned()
 }
 
 /// Runs `admin` against the stores of `stack`.
@@ -320,7 +304,8 @@ async fn one_command_serves_it_all_and_stops_it_all() {
         for function in functions {
             assert!(!is_running(function), "process {function} is left");
         }
-        assert!(reqwest::get(&url).await.is_err(), "the port is free again");
+        let port = port.parse().unwrap();
+        assert!(TcpListener::bind(("127.0.0.1", port)).await.is_ok(), "the port is free again");
     }
 }
 

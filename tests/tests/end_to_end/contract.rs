@@ -217,14 +217,14 @@ async fn all_violations_of_a_form_are_told_together() {
     let before = stack.contents().await;
     let api = stack.api();
     let id = "must be 1 to 128 characters, none of them `#`, `/`, `\\`, `%` or a control character";
-    let archive_fault = "the archive is not a gzip file";
+    let archive_fault = "the archive is not in gzip format; send a tar.gz";
     let twice = "is given more than once; give it once";
     for (form, violations) in [
         (
             Form::new().text("name", "x"),
             &[("file", "is missing; give the customization's tar.gz")][..],
         ),
-        (Form::new().file("a.tgz", b"hello"), &[("file", archive_fault)]),
+        (Form::new().file("a.tgz", b"hello, I am no archive"), &[("file", archive_fault)]),
         (Form::upload().text("name", ""), &[("name", "must have 1 to 128 characters")]),
         (
             Form::upload().text("name", &"é".repeat(129)),
@@ -266,7 +266,7 @@ async fn all_violations_of_a_form_are_told_together() {
         ),
         (
             Form::new()
-                .file("a\u{202e}.tgz", b"hello")
+                .file("a\u{202e}.tgz", b"hello, I am no archive")
                 .text("name", "")
                 .filter(json!({"product_key": "x"})),
             &[
@@ -280,7 +280,7 @@ async fn all_violations_of_a_form_are_told_together() {
         ),
         (
             Form::new()
-                .file("a.tgz", b"hello")
+                .file("a.tgz", b"hello, I am no archive")
                 .text("name", "")
                 .filter(json!({"product_key": "x"})),
             &[

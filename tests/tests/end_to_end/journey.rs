@@ -73,7 +73,7 @@ async fn a_customization_is_answered_with_every_field_of_the_reference() {
     let api = stack.api();
     let created = api.create(kafka()).await;
     let id = created.id();
-    let table = stack.table().await;
+    let table = stack.table();
     let (catalog_id, customization_id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
     let failure = Failure {
         description: "An error happened when a release with customization was tried to be built"
@@ -217,7 +217,7 @@ async fn an_unchanged_customization_is_not_sent_again() {
 
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
     let (catalog_id, id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
-    stack.table().await.set_status(&catalog_id, id, &started, "pipeline").await.unwrap();
+    stack.table().set_status(&catalog_id, id, &started, "pipeline").await.unwrap();
     let changed = api.header("if-none-match", &tag).customization(&id.to_string()).await;
     assert_eq!(
         (changed.status, &changed.json()["status"]),

@@ -7,7 +7,7 @@
     reason = "a panic here is a failed test"
 )]
 
-//mod archives;
+mod archives;
 mod commands;
 mod contract;
 mod events;

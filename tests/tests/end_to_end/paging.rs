@@ -36,7 +36,7 @@ fn application(index: usize) -> Application {
 #[tokio::test]
 async fn all_of_a_large_catalog_is_affected() {
     let stack = TestStack::start().await;
-    let table = stack.table().await;
+    let table = stack.table();
     let catalog_id: shared::id::Id = SAMPLE_CATALOG.parse().unwrap();
     let products = (0..250).map(|index| {
         let product = json!({"key": format!("product-{index}"), "name": "x"});

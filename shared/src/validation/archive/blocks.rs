@@ -9,8 +9,8 @@ use super::fault::Fault;
 /// Bytes of a tar block.
 const SIZE: usize = 512;
 
-/// Bytes of the buffer, a whole number of blocks. Smaller ones keep the inflater out of its fast path: 64 KiB costs
-/// 11 % more time.
+/// Bytes of the buffer, a whole number of blocks. Smaller ones keep the inflater out of its fast
+/// path: 64 KiB costs 11 % more time.
 const BUFFER: usize = 512 * SIZE;
 
 /// One tar block.
@@ -20,8 +20,8 @@ pub(super) type Block = [u8; SIZE];
 pub(super) struct Blocks<R> {
     gzip: GzDecoder<R>,
     buffer: Box<[u8]>,
-    /// The bytes of the buffer not yet handed out. Always filled to the end of the buffer or of the tar, so that no
-    /// block is ever cut in two.
+    /// The bytes of the buffer not yet handed out. Always filled to the end of the buffer or of the
+    /// tar, so that no block is ever cut in two.
     at: usize,
     end: usize,
     unpacked: u64,
@@ -62,8 +62,8 @@ impl<R: BufRead> Blocks<R> {
         Ok(())
     }
 
-    /// Reads `size` bytes of data in place of what `into` held, and says whether their padding is zeros: `tarfile`
-    /// takes in the padding of a metadata header as if it belonged to it.
+    /// Reads `size` bytes of data in place of what `into` held, and says whether their padding is
+    /// zeros: `tarfile` takes in the padding of a metadata header as if it belonged to it.
     pub(super) fn read(&mut self, size: usize, into: &mut Vec<u8>) -> Result<bool, Fault> {
         into.clear();
         let padded = size.next_multiple_of(SIZE);
@@ -121,8 +121,8 @@ impl<R: BufRead> Blocks<R> {
         Ok(())
     }
 
-    /// The member has ended, its length and checksum are right: nothing may follow it, since some readers would stop
-    /// here and others read on.
+    /// The member has ended, its length and checksum are right: nothing may follow it, since some
+    /// readers would stop here and others read on.
     fn finish(&mut self) -> Result<(), Fault> {
         let rest = self.gzip.get_mut().fill_buf().map_err(Fault::Gzip)?;
         if !rest.is_empty() {

@@ -6,8 +6,8 @@ use std::io;
 /// Characters of a name that a message shows.
 const SHOWN: usize = 100;
 
-/// Why an archive was refused. Its text is for the client: it names the entry and the rule, and holds nothing of the
-/// sender's that is not escaped and cut.
+/// Why an archive was refused. Its text is for the client: it names the entry and the rule, and
+/// holds nothing of the sender's that is not escaped and cut.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// No bytes at all.
@@ -106,7 +106,8 @@ impl Display for Label {
     }
 }
 
-/// Bytes of the sender's, made safe to show: characters that are not printable ASCII or letters escaped, long text cut.
+/// Bytes of the sender's, made safe to show: characters that are not printable ASCII or letters
+/// escaped, long text cut.
 #[derive(Debug)]
 pub struct Shown(String);
 
@@ -131,7 +132,8 @@ impl Display for Shown {
     }
 }
 
-/// The character, or its escape where it could pass for something else in a message, a log or a terminal.
+/// The character, or its escape where it could pass for something else in a message, a log or a
+/// terminal.
 fn escaped(character: char) -> impl Iterator<Item = char> {
     let plain = match character {
         '`' | '\\' => false,

@@ -1,5 +1,5 @@
-//! The fields of one tar header: POSIX ustar (IEEE 1003.1, "pax") and GNU tar's, and the forms of them on which readers
-//! agree.
+//! The fields of one tar header: POSIX ustar (IEEE 1003.1, "pax") and GNU tar's, and the forms of
+//! them on which readers agree.
 
 use super::Kind;
 use super::blocks::{Block, is_zero};
@@ -34,8 +34,8 @@ pub(super) struct Header<'a> {
 
 impl<'a> Header<'a> {
     pub(super) fn read(block: &'a Block) -> Result<Self, Rule> {
-        // bsdtar looks for compression inside of compression: an archive whose first name is the start of bzip2 data
-        // (and prints well) it cannot open.
+        // bsdtar looks for compression inside of compression: an archive whose first name is the
+        // start of bzip2 data (and prints well) it cannot open.
         if let [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] = block {
             return Err(Rule::Bzip2);
         }
@@ -62,8 +62,9 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Reads the numbers, and gives the bytes of data after the header. All are read, and whatever the header's type:
-    /// `tarfile` ends its listing, without an error, at a number that it cannot read, be it one that matters or not.
+    /// Reads the numbers, and gives the bytes of data after the header. All are read, and whatever
+    /// the header's type: `tarfile` ends its listing, without an error, at a number that it cannot
+    /// read, be it one that matters or not.
     pub(super) fn size(&self) -> Result<u64, Rule> {
         octal(&self.block[100..108], "mode")?;
         id(&self.block[108..116], "user id")?;
@@ -85,8 +86,8 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// What must hold of the header of a pax header or long name besides: a name that could not pass for another
-    /// format's start. It may be cut inside a character.
+    /// What must hold of the header of a pax header or long name besides: a name that could not
+    /// pass for another format's start. It may be cut inside a character.
     pub(super) fn check_special(&self) -> Result<(), Rule> {
         let mut chunks = self.name()?.utf8_chunks();
         let sound = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
@@ -96,7 +97,8 @@ impl<'a> Header<'a> {
 
     /// What must hold of a file's or directory's header besides.
     pub(super) fn check_entry(&self) -> Result<(), Rule> {
-        // `tarfile` takes this for a directory even where a pax header then gives the file another name.
+        // `tarfile` takes this for a directory even where a pax header then gives the file another
+        // name.
         if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
             return Err(Rule::FileSlash);
         }
@@ -106,8 +108,9 @@ impl<'a> Header<'a> {
         if self.block[157] != b'\0' {
             return Err(Rule::LinkName);
         }
-        // Where POSIX has the prefix, GNU tar keeps what incremental, sparse and multi-volume archives need: `tarfile`
-        // takes it for a prefix all the same, and bsdtar takes another size from it.
+        // Where POSIX has the prefix, GNU tar keeps what incremental, sparse and multi-volume
+        // archives need: `tarfile` takes it for a prefix all the same, and bsdtar takes another
+        // size from it.
         if self.gnu && !is_zero(&self.block[345..]) {
             return Err(Rule::GnuFields);
         }
@@ -115,8 +118,12 @@ impl<'a> Header<'a> {
             time(&self.block[476..488], "access time")?;
             time(&self.block[488..500], "change time")?;
         }
-        owner(&self.block[265..297]).ok_or(Rule::Text("user name"))?;
-        owner(&self.block[297..329]).ok_or(Rule::Text("group name"))?;
+        if !text(&self.block[265..297]).is_some_and(is_owner) {
+            return Err(Rule::Text("user name"));
+        }
+        if !text(&self.block[297..329]).is_some_and(is_owner) {
+            return Err(Rule::Text("group name"));
+        }
         // Checked even where another path overrides the header's.
         self.name().and(self.prefix()).map(drop)
     }
@@ -125,7 +132,8 @@ impl<'a> Header<'a> {
         text(&self.block[..100]).ok_or(Rule::Text("name"))
     }
 
-    /// Whether the prefix is short enough for the two more times that star and node-tar put after it.
+    /// Whether the prefix is short enough for the two more times that star and node-tar put after
+    /// it.
     fn has_star_times(&self) -> bool {
         !self.gnu && self.block[475] == b'\0'
     }
@@ -148,11 +156,12 @@ pub(super) fn long_name(name: &mut Vec<u8>) -> Result<(), Rule> {
     if name.contains(&b'\0') { Err(Rule::LongName) } else { Ok(()) }
 }
 
-/// The sum of the header's bytes, with the checksum itself taken as blanks. Unsigned, as POSIX has it: archives with a
-/// signed one, which some readers take too, are older than the formats accepted here.
+/// The sum of the header's bytes, with the checksum itself taken as blanks. Unsigned, as POSIX has
+/// it: archives with a signed one, which some readers take too, are older than the formats accepted
+/// here.
 fn sum(block: &Block) -> u64 {
-    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
-    (sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..])).into()
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    sum(&block[..148]) + 8 * u64::from(b' ') + sum(&block[156..])
 }
 
 /// Text up to the first NUL; none if anything but NULs follows it.
@@ -162,13 +171,14 @@ fn text(field: &[u8]) -> Option<&[u8]> {
     is_zero(rest).then_some(text)
 }
 
-/// A user's or group's name, which listings print as it is.
-pub(super) fn owner(field: &[u8]) -> Option<&str> {
-    std::str::from_utf8(text(field)?).ok().filter(|name| !name.chars().any(char::is_control))
+/// Whether a user's or group's name, which listings print as it is, will print.
+pub(super) fn is_owner(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control))
 }
 
-/// An octal number, or none in a field without a digit: blanks, digits, then blanks or NULs. Readers differ on all
-/// else: a NUL in front, a sign, `0o7` and `1_0` (which Python's `int` takes), blanks alone.
+/// An octal number, or none in a field without a digit: blanks, digits, then blanks or NULs.
+/// Readers differ on all else: a NUL in front, a sign, `0o7` and `1_0` (which Python's `int`
+/// takes), blanks alone.
 fn octal(field: &[u8], name: &'static str) -> Result<Option<u64>, Rule> {
     let mut rest = field;
     while let [b' ', after @ ..] = rest {

@@ -1,7 +1,9 @@
-//! The records of one pax header (IEEE 1003.1, "pax Extended Header"): `"%d %s=%s\n"` of length, key and value.
+//! The records of one pax header (IEEE 1003.1, "pax Extended Header"): `"%d %s=%s\n"` of length,
+//! key and value.
 //!
-//! Keys that change what an entry is, or where the next one starts, are where readers differ most. So those accepted
-//! are named here and all others refused, but for vendors' own keys that none of the readers knows.
+//! Keys that change what an entry is, or where the next one starts, are where readers differ most.
+//! So those accepted are named here and all others refused, but for vendors' own keys that none of
+//! the readers knows.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -11,7 +13,7 @@ use memchr::{memchr, memmem};
 use percent_encoding::percent_decode;
 
 use super::fault::{Rule, Shown};
-use super::header::{LAST_TIME, owner};
+use super::header::{LAST_TIME, is_owner};
 
 /// What a pax header says that bears on the view of the entry after it.
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ impl Reader {
                     extended.size.is_some()
                 }
                 b"uid" | b"gid" => decimal(value).is_some_and(|id| u32::try_from(id).is_ok()),
-                b"uname" | b"gname" => owner(value).is_some(),
+                b"uname" | b"gname" => is_owner(value),
                 b"atime" | b"ctime" | b"mtime" | b"LIBARCHIVE.creationtime" => is_time(value),
                 b"hdrcharset" => {
                     charset = true;
@@ -72,7 +74,8 @@ impl Reader {
         Ok(extended)
     }
 
-    /// Reads a header that speaks of all entries after it: only what `git archive` writes, a comment.
+    /// Reads a header that speaks of all entries after it: only what `git archive` writes, a
+    /// comment.
     pub(super) fn global(&mut self, data: &[u8]) -> Result<(), Rule> {
         self.records(data, |key, _, _| match key {
             b"comment" => Ok(()),
@@ -119,7 +122,8 @@ fn split_record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     named.then_some((key, value, after))
 }
 
-/// `tarfile` takes the character set from whatever looks like its record, be it inside another record's value.
+/// `tarfile` takes the character set from whatever looks like its record, be it inside another
+/// record's value.
 fn check_charset(data: &[u8], own: bool) -> Result<(), Rule> {
     if memmem::find_iter(data, b" hdrcharset=").count() == usize::from(own) {
         Ok(())
@@ -175,7 +179,8 @@ fn decimal(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// Seconds since 1970, maybe negative, maybe with a fraction; none of what else Python's `float` takes.
+/// Seconds since 1970, maybe negative, maybe with a fraction; none of what else Python's `float`
+/// takes.
 fn is_time(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let (seconds, fraction) = match memchr(b'.', text) {

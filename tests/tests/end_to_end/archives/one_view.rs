@@ -57,7 +57,12 @@ fn what_we_accept_every_reader_lists_as_we_do() {
     }
     println!("{accepted} of {cases} archives accepted: {counts:?}", accepted = accepted.len());
     let disagreements = readers.disagreements(&accepted);
-    assert!(disagreements.is_empty(), "{} disagreements: {}", disagreements.len(), disagreements[..disagreements.len().min(20)].join("\n"));
+    assert!(
+        disagreements.is_empty(),
+        "{} disagreements: {}",
+        disagreements.len(),
+        disagreements[..disagreements.len().min(20)].join("\n")
+    );
 }
 
 /// Files and directories with distinct names, in any of the three formats.
@@ -70,7 +75,15 @@ fn ordinary(dice: &mut Dice) -> Tarball {
         tarball = tarball.directory("./");
     }
     for number in 0..=dice.roll(6) {
-        let stem = dice.pick(&["file", "some/where/file", "./file", "with space", "größe", "日本語/文書", "a.b-c+d"]);
+        let stem = dice.pick(&[
+            "file",
+            "some/where/file",
+            "./file",
+            "with space",
+            "größe",
+            "日本語/文書",
+            "a.b-c+d",
+        ]);
         let long = "long/".repeat(if dice.one_in(4) { dice.roll(60) } else { 0 });
         let name = format!("{long}{stem}{number}");
         let data = vec![b'x'; dice.roll(1_500)];
@@ -81,7 +94,9 @@ fn ordinary(dice: &mut Dice) -> Tarball {
         tarball = match dice.roll(3) {
             0 if name.len() > 100 => tarball.long_name(&name).entry(flag, &name, data).gnu(),
             0 => tarball.entry(flag, &name, data).gnu(),
-            1 => tarball.pax(&[("mtime", "1700000000.123456789"), ("path", &name), ("uid", "1000")]).entry(flag, "short", data),
+            1 => tarball
+                .pax(&[("mtime", "1700000000.123456789"), ("path", &name), ("uid", "1000")])
+                .entry(flag, "short", data),
             _ => match name.len() {
                 ..=100 => tarball.entry(flag, &name, data),
                 _ => tarball.pax(&[("path", &name)]).entry(flag, "short", data),
@@ -91,7 +106,8 @@ fn ordinary(dice: &mut Dice) -> Tarball {
     tarball.file("last", b"data")
 }
 
-/// An ordinary tar with some bytes of its headers changed, or some of its blocks moved, and the checksums made right.
+/// An ordinary tar with some bytes of its headers changed, or some of its blocks moved, and the
+/// checksums made right.
 fn mutated(dice: &mut Dice) -> Vec<u8> {
     let mut tar = ordinary(dice).tar();
     let blocks = tar.len() / BLOCK;
@@ -118,7 +134,10 @@ fn mutated(dice: &mut Dice) -> Vec<u8> {
                 };
                 let value = match dice.roll(4) {
                     0 => dice.roll(256),
-                    1 => usize::from(*dice.pick(&[&b' ', &b'\0', &b'0', &b'7', &b'-', &b'+', &b'_', &b'/', &b'.', &0x80, &0xff])),
+                    1 => usize::from(*dice.pick(&[
+                        &b' ', &b'\0', &b'0', &b'7', &b'-', &b'+', &b'_', &b'/', &b'.', &0x80,
+                        &0xff,
+                    ])),
                     _ => b'0' as usize + dice.roll(10),
                 };
                 tar[at + offset] = u8::try_from(value).unwrap();
@@ -152,7 +171,20 @@ fn odd(dice: &mut Dice) -> Vec<u8> {
 
 fn odd_entry(dice: &mut Dice, tarball: Tarball, number: usize) -> Tarball {
     const NAMES: [&str; 14] = [
-        "name", "dir/", "./name", "a//b", "a/./b", ".", "./", "dir/name", "ß", "name\u{200d}x", "dir/.", "dir//", "c/name ", "BZh91AY&SY",
+        "name",
+        "dir/",
+        "./name",
+        "a//b",
+        "a/./b",
+        ".",
+        "./",
+        "dir/name",
+        "ß",
+        "name\u{200d}x",
+        "dir/.",
+        "dir//",
+        "c/name ",
+        "BZh91AY&SY",
     ];
     let name = match dice.roll(4) {
         0 => dice.pick(&NAMES).to_owned(),
@@ -163,7 +195,9 @@ fn odd_entry(dice: &mut Dice, tarball: Tarball, number: usize) -> Tarball {
     let mut tarball = match dice.roll(6) {
         0 => odd_pax(dice, tarball, b'x', &name, data.len()),
         1 => {
-            let long = [name.as_bytes(), dice.pick(&[&b"\0"[..], b"\0", b"", b"", b"\0\0", b"\0tail"])].concat();
+            let long =
+                [name.as_bytes(), dice.pick(&[&b"\0"[..], b"\0", b"", b"", b"\0\0", b"\0tail"])]
+                    .concat();
             tarball.long_name_bytes(&long)
         }
         2 if dice.one_in(2) => odd_pax(dice, tarball, b'g', &name, data.len()),
@@ -175,7 +209,8 @@ fn odd_entry(dice: &mut Dice, tarball: Tarball, number: usize) -> Tarball {
         _ if name.ends_with('/') => b'5',
         _ => b'0',
     };
-    tarball = tarball.entry(flag, &name, if flag == b'5' && !dice.one_in(16) { b"" } else { &data });
+    tarball =
+        tarball.entry(flag, &name, if flag == b'5' && !dice.one_in(16) { b"" } else { &data });
     if dice.one_in(2) {
         tarball = tarball.gnu();
     }
@@ -188,11 +223,44 @@ fn odd_entry(dice: &mut Dice, tarball: Tarball, number: usize) -> Tarball {
 /// Changes one field of the last header.
 fn odd_field(dice: &mut Dice, tarball: Tarball) -> Tarball {
     const NUMBERS: [&[u8]; 26] = [
-        b"", b"0", b"7", b"0000644", b"  644", b"644 ", b"       ", b"        ", b"            ", b"\x00000644", b"0644\x001", b"644 4",
-        b"0o7", b"1_0", b"+7", b"-7", b"8", b"00000644", b"\x80\0\0\0\0\0\0\x07", b"\x80\0\0\0\0\0\0\0\0\0\0\x07",
-        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xf0", b"\x80\0\0\0\x01\0\0\0\0\0\0\0", b"\x80\0\0\x01\0\0\0\0", b"\t644", b"\n7", b" \0",
+        b"",
+        b"0",
+        b"7",
+        b"0000644",
+        b"  644",
+        b"644 ",
+        b"       ",
+        b"        ",
+        b"            ",
+        b"\x00000644",
+        b"0644\x001",
+        b"644 4",
+        b"0o7",
+        b"1_0",
+        b"+7",
+        b"-7",
+        b"8",
+        b"00000644",
+        b"\x80\0\0\0\0\0\0\x07",
+        b"\x80\0\0\0\0\0\0\0\0\0\0\x07",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xf0",
+        b"\x80\0\0\0\x01\0\0\0\0\0\0\0",
+        b"\x80\0\0\x01\0\0\0\0",
+        b"\t644",
+        b"\n7",
+        b" \0",
     ];
-    const TEXTS: [&[u8]; 9] = [b"", b"text", b"pre/", b"a/b", b"x\0y", b"caf\xc3\xa9", b"caf\xe9", b"bell\x07", b"two words"];
+    const TEXTS: [&[u8]; 9] = [
+        b"",
+        b"text",
+        b"pre/",
+        b"a/b",
+        b"x\0y",
+        b"caf\xc3\xa9",
+        b"caf\xe9",
+        b"bell\x07",
+        b"two words",
+    ];
     let number = dice.pick(&NUMBERS);
     let text = dice.pick(&TEXTS);
     match dice.roll(18) {
@@ -211,7 +279,10 @@ fn odd_field(dice: &mut Dice, tarball: Tarball) -> Tarball {
         12 => tarball.set(Field::GROUP, text),
         13 | 14 => tarball.set(Field::PREFIX, text),
         15 => tarball.set(Field::LINK, text),
-        16 => tarball.set(Field::MAGIC, dice.pick(&[&b"ustar\x0000"[..], b"ustar  \0", b"ustar\0\0\0", b"ustar", b""])),
+        16 => tarball.set(
+            Field::MAGIC,
+            dice.pick(&[&b"ustar\x0000"[..], b"ustar  \0", b"ustar\0\0\0", b"ustar", b""]),
+        ),
         _ => tarball.set(Field::CHECKSUM, number),
     }
 }
@@ -220,14 +291,50 @@ fn odd_field(dice: &mut Dice, tarball: Tarball) -> Tarball {
 fn odd_pax(dice: &mut Dice, tarball: Tarball, flag: u8, name: &str, size: usize) -> Tarball {
     let size = size.to_string();
     let records: [(&str, &str); 44] = [
-        ("path", name), ("path", ""), ("path", "other"), ("path", "other/"), ("path", "a//b"), ("size", &size), ("size", &size), ("size", "0"),
-        ("size", "+5"), ("size", "1_0"), ("size", " 5"), ("mtime", "1700000000"), ("mtime", "-1.5"), ("mtime", "1e5"), ("mtime", "nan"),
-        ("mtime", ""), ("mtime", "99999999999999999999"), ("mtime", "253402300799.999"), ("uid", "1000"), ("uid", "-1"), ("uid", "4294967295"), ("gid", "4294967296"), ("uid", "x"),
-        ("uname", "user"), ("uname", ""), ("gname", "größe"), ("comment", "text"), ("comment", "x\n30 hdrcharset=BINARY\n"),
-        ("charset", "BINARY"), ("hdrcharset", "BINARY"), ("hdrcharset", "ISO-IR 10646 2000 UTF-8"), ("linkpath", "x"),
-        ("GNU.sparse.size", "99"), ("GNU.sparse.name", "other"), ("SCHILY.realsize", "99"), ("SCHILY.xattr.user.x", "\u{0}\u{1}=\n"),
-        ("SCHILY.acl.access", "nonsense"), ("LIBARCHIVE.xattr.user.x", "!!"), ("LIBARCHIVE.creationtime", "5"), ("VENDOR.key", "value"), ("atime", "5."), ("ctime", "05"),
-        ("SCHILY.fflags", "nodump"), ("SCHILY.ino", "x"),
+        ("path", name),
+        ("path", ""),
+        ("path", "other"),
+        ("path", "other/"),
+        ("path", "a//b"),
+        ("size", &size),
+        ("size", &size),
+        ("size", "0"),
+        ("size", "+5"),
+        ("size", "1_0"),
+        ("size", " 5"),
+        ("mtime", "1700000000"),
+        ("mtime", "-1.5"),
+        ("mtime", "1e5"),
+        ("mtime", "nan"),
+        ("mtime", ""),
+        ("mtime", "99999999999999999999"),
+        ("mtime", "253402300799.999"),
+        ("uid", "1000"),
+        ("uid", "-1"),
+        ("uid", "4294967295"),
+        ("gid", "4294967296"),
+        ("uid", "x"),
+        ("uname", "user"),
+        ("uname", ""),
+        ("gname", "größe"),
+        ("comment", "text"),
+        ("comment", "x\n30 hdrcharset=BINARY\n"),
+        ("charset", "BINARY"),
+        ("hdrcharset", "BINARY"),
+        ("hdrcharset", "ISO-IR 10646 2000 UTF-8"),
+        ("linkpath", "x"),
+        ("GNU.sparse.size", "99"),
+        ("GNU.sparse.name", "other"),
+        ("SCHILY.realsize", "99"),
+        ("SCHILY.xattr.user.x", "\u{0}\u{1}=\n"),
+        ("SCHILY.acl.access", "nonsense"),
+        ("LIBARCHIVE.xattr.user.x", "!!"),
+        ("LIBARCHIVE.creationtime", "5"),
+        ("VENDOR.key", "value"),
+        ("atime", "5."),
+        ("ctime", "05"),
+        ("SCHILY.fflags", "nodump"),
+        ("SCHILY.ino", "x"),
     ];
     let mut bytes = Vec::new();
     for _ in 0..=dice.roll(2) {

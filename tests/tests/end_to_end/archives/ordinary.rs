@@ -7,7 +7,8 @@ use std::process::Command;
 
 use super::readers::{Readers, has_tool, ours};
 
-/// Tools, and how each packs `tree` (with a path too long for a plain header) or `short` (without) into `packed.tgz`.
+/// Tools, and how each packs `tree` (with a path too long for a plain header) or `short` (without)
+/// into `packed.tgz`.
 const PACKINGS: &[(&str, &str)] = &[
     ("tar", "tar -czf packed.tgz -C tree ."),
     ("tar", "tar -czf packed.tgz tree"),
@@ -16,7 +17,10 @@ const PACKINGS: &[(&str, &str)] = &[
     ("tar", "tar -czf packed.tgz --format=pax -C tree ."),
     ("tar", "tar -czf packed.tgz --format=posix --xattrs --acls tree"),
     ("tar", "tar -czf packed.tgz --format=ustar short"),
-    ("tar", "tar -czf packed.tgz -b 1 --sort=name --numeric-owner --owner=0 --group=0 --mtime=@0 tree"),
+    (
+        "tar",
+        "tar -czf packed.tgz -b 1 --sort=name --numeric-owner --owner=0 --group=0 --mtime=@0 tree",
+    ),
     ("tar", "tar -cf - tree | gzip -9 > packed.tgz"),
     ("bsdtar", "bsdtar -czf packed.tgz -C tree ."),
     ("bsdtar", "bsdtar -czf packed.tgz --format=pax --xattrs --acls --fflags tree"),
@@ -57,7 +61,10 @@ fn what_ordinary_tools_write_passes_and_every_reader_lists_it_as_we_do() {
         run(script, work.path());
         let archive = fs::read(work.path().join("packed.tgz")).unwrap();
         let listing = ours(&archive).unwrap_or_else(|fault| panic!("{script}: {fault}"));
-        assert!(listing.iter().any(|(path, ..)| path.ends_with("bin/run")), "{script}: {listing:?}");
+        assert!(
+            listing.iter().any(|(path, ..)| path.ends_with("bin/run")),
+            "{script}: {listing:?}"
+        );
         packed.push(((*script).to_owned(), archive));
     }
     assert_eq!(readers.disagreements(&packed), Vec::<String>::new());
@@ -81,6 +88,11 @@ fn plant(directory: &Path) {
 }
 
 fn run(script: &str, directory: &Path) {
-    let output = Command::new("sh").args(["-ec", script]).current_dir(directory).env("LC_ALL", "C.UTF-8").output().unwrap();
+    let output = Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(directory)
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{script}: {output:?}");
 }

@@ -8,19 +8,27 @@ use std::process::{Command, Output, Stdio};
 
 use shared::validation::archive::{self, Kind, Limits};
 
-/// What every reader has to see in the same way: path (without slashes at its end), size and kind, in order.
+/// What every reader has to see in the same way: path (without slashes at its end), size and kind,
+/// in order.
 pub(super) type Listing = Vec<(String, u64, Kind)>;
 
 /// What we see ourselves in an archive that we accept.
 pub(super) fn ours(archive: &[u8]) -> Result<Listing, archive::Fault> {
     let mut listing = Listing::new();
-    archive::walk(archive, &Limits::PRODUCTION, |entry| listing.push((trimmed(entry.path), entry.size, entry.kind)))?;
+    archive::walk(archive, &Limits::PRODUCTION, |entry| {
+        listing.push((trimmed(entry.path), entry.size, entry.kind));
+    })?;
     Ok(listing)
 }
 
 /// Whether a tool is there. One that is missing is said to be left out, unless `REQUIRE_TOOLS=1`.
 pub(super) fn has_tool(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let found = Command::new(tool)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
     assert!(found || env::var("REQUIRE_TOOLS").as_deref() != Ok("1"), "{tool} is missing");
     if !found {
         println!("left out for want of {tool}");
@@ -46,9 +54,12 @@ impl Readers {
         }
     }
 
-    /// What is wrong with each archive: a reader that fails on it, or lists something else than we do.
+    /// What is wrong with each archive: a reader that fails on it, or lists something else than we
+    /// do.
     pub(super) fn disagreements(&self, archives: &[(String, Vec<u8>)]) -> Vec<String> {
-        let files: Vec<PathBuf> = (0..archives.len()).map(|number| self.directory.path().join(format!("{number}.tgz"))).collect();
+        let files: Vec<PathBuf> = (0..archives.len())
+            .map(|number| self.directory.path().join(format!("{number}.tgz")))
+            .collect();
         for (file, (_, archive)) in files.iter().zip(archives) {
             std::fs::write(file, archive).unwrap();
         }
@@ -58,7 +69,9 @@ impl Readers {
             let ours = ours(archive).unwrap();
             let mut compare = |reader: &str, listing: Result<Listing, String>| match listing {
                 Ok(listing) if listing == ours => {}
-                listing => disagreements.push(format!("{name}: {reader} lists {listing:?}, we {ours:?}")),
+                listing => {
+                    disagreements.push(format!("{name}: {reader} lists {listing:?}, we {ours:?}"));
+                }
             };
             if self.gnu {
                 compare("tar", gnu(file));
@@ -94,7 +107,12 @@ fn reader(program: &str) -> Command {
 }
 
 /// Reads a long listing: lines of `columns`, the size one of them, and the path.
-fn listed(output: &Output, columns: usize, size: usize, path: fn(&str) -> String) -> Result<Listing, String> {
+fn listed(
+    output: &Output,
+    columns: usize,
+    size: usize,
+    path: fn(&str) -> String,
+) -> Result<Listing, String> {
     let wrong = || format!("{output:?}");
     if !output.status.success() {
         return Err(wrong());
@@ -168,7 +186,9 @@ for file in sys.stdin.read().splitlines():
     let mut listing: Option<&mut Result<Listing, String>> = None;
     for line in str::from_utf8(&output.stdout).unwrap().lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["archive", file] => listing = Some(listings.entry(PathBuf::from(file)).or_insert(Ok(Listing::new()))),
+            ["archive", file] => {
+                listing = Some(listings.entry(PathBuf::from(file)).or_insert(Ok(Listing::new())));
+            }
             ["entry", kind, size, path] => {
                 if let Some(Ok(listing)) = &mut listing {
                     let kind = if kind == "file" { Kind::File } else { Kind::Directory };
@@ -186,7 +206,10 @@ for file in sys.stdin.read().splitlines():
 }
 
 fn unhexed(hex: &str) -> String {
-    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
