@@ -12,6 +12,7 @@
     clippy::missing_errors_doc,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a panic here is a failed test"

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 /// Longer than anything here takes, even on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The folder of the commands' binaries, which are built with the functions'.
 async fn commands() -> PathBuf {
