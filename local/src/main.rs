@@ -19,7 +19,7 @@ use local::{
     stores::{Environment, Stores},
 };
 use serde_json::json;
-use shared::catalog::Application;
+use shared::{catalog::Application, telemetry::Chain};
 use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -122,13 +122,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut message = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                message = format!("{message}: {error}");
-                cause = error.source();
-            }
-            eprintln!("local: {message}");
+            eprintln!("local: {}", Chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

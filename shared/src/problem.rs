@@ -39,6 +39,9 @@ pub enum Problem {
     /// The filter matches no released application.
     #[error("No application that matches the filter has been released yet.")]
     ApplicationNotReleased,
+    /// The idempotency key came with another request before.
+    #[error("The idempotency key was used for another request; use a new one.")]
+    IdempotencyKeyReused,
     /// The upload is larger than can be taken.
     #[error("The upload is too large: a file may have up to 4,500,000 bytes.")]
     PayloadTooLarge,
@@ -105,6 +108,11 @@ impl Problem {
             Self::ApplicationNotReleased => {
                 kind(StatusCode::CONFLICT, "application-not-released", "Application not released")
             }
+            Self::IdempotencyKeyReused => kind(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency-key-reused",
+                "Idempotency key reused",
+            ),
             Self::PayloadTooLarge => {
                 kind(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Payload too large")
             }

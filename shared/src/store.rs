@@ -4,6 +4,7 @@
 
 mod bucket;
 mod item;
+mod receipt;
 mod references;
 mod table;
 
@@ -16,6 +17,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 pub use self::{
     bucket::Bucket,
     item::Record,
+    receipt::Receipt,
     references::{References, Wanted},
     table::{CreateError, RecordError, Table},
 };

@@ -195,6 +195,13 @@ impl Problem {
         "Application not released",
         "No application that matches the filter has been released yet.",
     );
+    /// The idempotency key came with another request before.
+    pub const KEY_REUSED: Self = problem(
+        422,
+        "idempotency-key-reused",
+        "Idempotency key reused",
+        "The idempotency key was used for another request; use a new one.",
+    );
     /// The upload is too large.
     pub const TOO_LARGE: Self = problem(
         413,

@@ -1,16 +1,18 @@
 //! `POST /v1/catalogs/{catalog_id}/customizations`: takes an upload.
 
+mod idempotency;
 mod upload;
 
 use ::http::{StatusCode, header};
 use serde::Serialize;
 use shared::{
     app::App,
+    csp::Caller,
     customization::{Artifact, Customization, CustomizationStatus, Links},
     http::{self, Request, Response},
-    id::{CustomizationId, Id},
+    id::{CustomizationId, Digest, Id},
     problem::Problem,
-    store::CreateError,
+    store::{CreateError, Receipt},
     timestamp::Timestamp,
 };
 
@@ -35,31 +37,56 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     if !owned? {
         return Err(Problem::CatalogNotFound);
     }
-    let Upload { file, digest, name, description, filter } = upload?;
+    let upload = upload?;
+    let fingerprint = idempotency::fingerprint(&upload)?;
+    if let Some(receipt) = &upload.receipt {
+        return replay(receipt, fingerprint);
+    }
+    if !upload.released {
+        return Err(Problem::ApplicationNotReleased);
+    }
 
-    app.bucket.put(&catalog_id, digest, file.content).await?;
+    app.bucket.put(&catalog_id, upload.digest, upload.file.content.clone()).await?;
 
-    let customization = Customization {
+    let key = upload.idempotency_key;
+    let customization = customization(catalog_id, upload, &caller);
+    let receipt = key.map(|key| (key, Receipt::new(fingerprint, customization.clone())));
+    let receipt = receipt.as_ref().map(|(key, receipt)| (*key, receipt));
+    match app.table.create(&caller.organization, &customization, receipt).await {
+        Ok(()) => created(&customization),
+        Err(CreateError::CatalogGone) => Err(Problem::CatalogNotFound),
+        Err(CreateError::KeyUsed(receipt)) => replay(&receipt, fingerprint),
+        Err(CreateError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// The customization that an upload makes.
+fn customization(catalog_id: Id, upload: Upload, caller: &Caller) -> Customization {
+    Customization {
         id: CustomizationId::generate(),
         version: "v1".to_owned(),
-        artifact: Artifact::new(&catalog_id, digest, file.name),
-        name,
-        description,
+        artifact: Artifact::new(&catalog_id, upload.digest, upload.file.name),
+        name: upload.name,
+        description: upload.description,
         catalog_id,
         status: CustomizationStatus::CREATED,
-        filter,
-        created_by: caller.user,
+        filter: upload.filter,
+        created_by: caller.user.clone(),
         created_at: Timestamp::now(),
         updated_by: None,
         updated_at: None,
         removed_by: None,
         removed_at: None,
-    };
-    app.table.create(&caller.organization, &customization).await.map_err(|error| match error {
-        CreateError::CatalogGone => Problem::CatalogNotFound,
-        CreateError::Store(error) => error.into(),
-    })?;
-    created(&customization)
+    }
+}
+
+/// Answers what was answered before, if it was the same that was asked for.
+fn replay(receipt: &Receipt, fingerprint: Digest) -> Result<Response, Problem> {
+    if receipt.request == fingerprint {
+        created(&receipt.customization)
+    } else {
+        Err(Problem::IdempotencyKeyReused)
+    }
 }
 
 /// What the client is told: what is in hand, without further look-ups.

@@ -6,12 +6,14 @@ use shared::{
     http::Request,
     id::{Digest, Id},
     problem::{Problem, Violation},
-    store::{StoreError, Wanted},
+    store::{Receipt, StoreError, Wanted},
     validation::{
         archive,
         form::{self, File, Form, FormError},
     },
 };
+
+use crate::idempotency;
 
 /// An upload that may be kept.
 pub(crate) struct Upload {
@@ -20,6 +22,12 @@ pub(crate) struct Upload {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) filter: Option<Filter>,
+    /// Whether the filter leaves anything to rebuild.
+    pub(crate) released: bool,
+    /// The digest of the request's idempotency key.
+    pub(crate) idempotency_key: Option<Digest>,
+    /// What was answered under that key before.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 impl Upload {
@@ -34,10 +42,15 @@ impl Upload {
         let body = request.body().as_ref().map_err(|error| *error);
         let form = Form::read(request.headers(), body, &limits).map_err(unreadable)?;
         let Form { file, name, description, filter, mut violations } = form;
+        let idempotency_key = idempotency::key(request.headers()).unwrap_or_else(|violation| {
+            violations.push(violation);
+            None
+        });
 
-        let (archive, matches) = tokio::join!(
+        let (archive, matches, receipt) = tokio::join!(
             check_archive(file.as_ref()),
             check_filter(app, catalog_id, filter.as_ref()),
+            find_receipt(app, catalog_id, idempotency_key),
         );
         let (digest, archive_violation) = archive?.unzip();
         let matches = matches?;
@@ -46,12 +59,10 @@ impl Upload {
         let (Some(file), Some(digest), true) = (file, digest, violations.is_empty()) else {
             return Err(Problem::Validation(violations));
         };
-        if !matches.released {
-            return Err(Problem::ApplicationNotReleased);
-        }
         let name =
             name.unwrap_or_else(|| file.name.stem().chars().take(limits.name_characters).collect());
-        Ok(Self { file, digest, name, description, filter })
+        let (released, receipt) = (matches.released, receipt?);
+        Ok(Self { file, digest, name, description, filter, released, idempotency_key, receipt })
     }
 }
 
@@ -77,6 +88,17 @@ async fn check_archive(
     };
     let outcome = tokio::task::spawn_blocking(check).await;
     outcome.map(Some).map_err(|panic| Problem::Internal(panic.into()))
+}
+
+async fn find_receipt(
+    app: &App,
+    catalog_id: &Id,
+    idempotency_key: Option<Digest>,
+) -> Result<Option<Receipt>, StoreError> {
+    match idempotency_key {
+        Some(key) => app.table.receipt(catalog_id, key).await,
+        None => Ok(None),
+    }
 }
 
 /// What a filter matches.

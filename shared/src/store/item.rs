@@ -5,6 +5,7 @@
 //! | catalog | `CATALOG#<id>` | `CATALOG` |
 //! | application | `CATALOG#<id>` | `APPLICATION#<product>#<branch>#<base image>#<id>` |
 //! | customization | `CATALOG#<id>` | `CUSTOMIZATION#<id>` |
+//! | receipt | `CATALOG#<id>` | `IDEMPOTENCY#<sha-256 of the key>` |
 //! | build result | `CUSTOMIZATION#<id>` | `BUILD#<application>` |
 //! | base image | `BASE_IMAGE#<id>` | `BASE_IMAGE` |
 //! | product | `PRODUCT#<key>` | `PRODUCT` |
@@ -20,7 +21,7 @@ use super::StoreError;
 use crate::{
     catalog::{Application, BaseImage, Catalog, Product, Registry},
     customization::{BuildResult, Filter},
-    id::{CustomizationId, Id},
+    id::{CustomizationId, Digest, Id},
 };
 
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -45,6 +46,10 @@ impl Key {
 
     pub(super) fn customization(catalog: &Id, id: CustomizationId) -> Self {
         Self { pk: catalog_partition(catalog), sk: format!("CUSTOMIZATION#{id}") }
+    }
+
+    pub(super) fn receipt(catalog: &Id, idempotency_key: Digest) -> Self {
+        Self { pk: catalog_partition(catalog), sk: format!("IDEMPOTENCY#{idempotency_key}") }
     }
 
     pub(super) fn build_result(customization: CustomizationId, application: &Id) -> Self {

@@ -18,14 +18,15 @@ use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 
 use super::{
-    References, StoreError, Wanted,
+    Receipt, References, StoreError, Wanted,
     item::{self, Item, Key, Record},
+    receipt,
     references::Cache,
 };
 use crate::{
     catalog::{Application, Catalog},
     customization::{BuildResult, Customization, CustomizationStatus, Filter},
-    id::{CustomizationId, Id},
+    id::{CustomizationId, Digest, Id},
     problem::Cause,
     timestamp::Timestamp,
 };
@@ -57,6 +58,9 @@ pub enum CreateError {
     /// Meanwhile the catalog has gone, or is another organization's.
     #[error("the catalog is gone")]
     CatalogGone,
+    /// Meanwhile another request has used the idempotency key.
+    #[error("the idempotency key is used")]
+    KeyUsed(Box<Receipt>),
     /// The table did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -179,8 +183,23 @@ impl Table {
         Ok(references)
     }
 
+    /// The receipt of the request that came with the idempotency key of this digest, if there was
+    /// one in the last 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]
+    pub async fn receipt(
+        &self,
+        catalog_id: &Id,
+        idempotency_key: Digest,
+    ) -> Result<Option<Receipt>, StoreError> {
+        let receipt: Option<Receipt> = self.get(&Key::receipt(catalog_id, idempotency_key)).await?;
+        Ok(receipt.filter(Receipt::is_valid))
+    }
+
     /// Keeps a new customization, whose bytes the bucket holds already, if its catalog still is
-    /// `organization`'s.
+    /// `organization`'s; and with it the receipt for an idempotency key, given by its digest.
     ///
     /// # Errors
     ///
@@ -189,26 +208,61 @@ impl Table {
         &self,
         organization: &str,
         customization: &Customization,
+        receipt: Option<(Digest, &Receipt)>,
     ) -> Result<(), CreateError> {
+        const OPERATION: &str = "create customization";
         let catalog_is_owned = ConditionCheck::builder()
             .table_name(&self.name)
             .set_key(Some(Key::catalog(&customization.catalog_id).attributes()))
             .condition_expression("org_id = :org_id")
             .expression_attribute_values(":org_id", text(organization))
             .build()
-            .map_err(|error| refused("create customization", error))?;
+            .map_err(|error| refused(OPERATION, error))?;
         let key = Key::customization(&customization.catalog_id, customization.id);
-        let put = self.put_new(&key, customization)?;
-        let actions = [
+        let record = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item::write(&key, customization)?))
+            .condition_expression("attribute_not_exists(PK)")
+            .build()
+            .map_err(|error| refused(OPERATION, error))?;
+        let mut actions = vec![
             TransactWriteItem::builder().condition_check(catalog_is_owned).build(),
-            TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().put(record).build(),
         ];
-        match self.transact("create customization", &actions).await? {
+        if let Some((key, receipt)) = receipt {
+            let key = Key::receipt(&customization.catalog_id, key);
+            let put = Put::builder()
+                .table_name(&self.name)
+                .set_item(Some(item::write(&key, receipt)?))
+                .condition_expression("attribute_not_exists(PK) OR expires_at <= :now")
+                .expression_attribute_values(":now", AttributeValue::N(receipt::now().to_string()))
+                .build()
+                .map_err(|error| refused(OPERATION, error))?;
+            actions.push(TransactWriteItem::builder().put(put).build());
+        }
+        match self.transact(OPERATION, &actions).await? {
             Verdict::Written => Ok(()),
             Verdict::ConditionFailed { action: 0 } => Err(CreateError::CatalogGone),
-            Verdict::ConditionFailed { .. } => {
-                Err(refused("create customization", "the identifier is taken").into())
+            Verdict::ConditionFailed { action: 1 } => {
+                Err(refused(OPERATION, "the identifier is taken").into())
             }
+            Verdict::ConditionFailed { .. } => match receipt {
+                Some((key, _)) => Err(self.key_used(&customization.catalog_id, key).await?),
+                None => Err(refused(OPERATION, "a condition that nobody set").into()),
+            },
+        }
+    }
+
+    /// The error of an idempotency key that another request has just used, with its receipt.
+    async fn key_used(
+        &self,
+        catalog_id: &Id,
+        idempotency_key: Digest,
+    ) -> Result<CreateError, StoreError> {
+        match self.receipt(catalog_id, idempotency_key).await? {
+            Some(receipt) => Ok(CreateError::KeyUsed(Box::new(receipt))),
+            // It has expired in this very moment: the next try finds the key free.
+            None => Err(overloaded("create customization")),
         }
     }
 
@@ -412,16 +466,6 @@ impl Table {
             }
         }
         Err(overloaded(OPERATION))
-    }
-
-    /// Puts `record` where nothing is yet.
-    fn put_new(&self, key: &Key, record: &impl serde::Serialize) -> Result<Put, StoreError> {
-        Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(item::write(key, record)?))
-            .condition_expression("attribute_not_exists(PK)")
-            .build()
-            .map_err(|error| refused("put item", error))
     }
 
     /// Does all of `actions` or none; again where another transaction stands in the way.

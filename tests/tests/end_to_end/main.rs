@@ -11,6 +11,7 @@ mod archives;
 mod commands;
 mod contract;
 mod events;
+mod idempotency;
 mod journey;
 mod paging;
 mod tenants;

@@ -1,0 +1,96 @@
+//! The `Idempotency-Key` header (IETF draft-ietf-httpapi-idempotency-key-header-07): a client that
+//! sends the same request under the same key again is answered the same, and nothing is doubled.
+
+use ::http::{HeaderMap, HeaderValue};
+use shared::{
+    id::Digest,
+    problem::{Problem, Violation},
+};
+
+use crate::upload::Upload;
+
+const HEADER: &str = "idempotency-key";
+
+/// The most characters of a key.
+const MAX_CHARACTERS: usize = 255;
+
+/// The digest of the request's key, if it has one: the key itself is never kept.
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<Digest>, Violation> {
+    let mut values = headers.get_all(HEADER).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => match parse(value) {
+            Some(key) => Ok(Some(Digest::of(key.as_bytes()))),
+            None => Err(violation()),
+        },
+        (Some(_), Some(_)) => Err(violation()),
+    }
+}
+
+fn violation() -> Violation {
+    let message = format!(
+        "must be one quoted string of 1 to {MAX_CHARACTERS} printable ASCII characters, such as \"8e03978e\""
+    );
+    Violation::new("Idempotency-Key", message)
+}
+
+/// The key in a header: a string of RFC 8941, section 3.3.3, or the bare characters.
+fn parse(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?.trim();
+    let key = match text.strip_prefix('"') {
+        None if text.contains(['"', ' ']) => return None,
+        None => text.to_owned(),
+        Some(quoted) => unquote(quoted)?,
+    };
+    (1..=MAX_CHARACTERS).contains(&key.len()).then_some(key)
+}
+
+/// What stands before the closing quote, which must be the last character.
+fn unquote(quoted: &str) -> Option<String> {
+    let mut key = String::new();
+    let mut characters = quoted.chars();
+    loop {
+        match characters.next()? {
+            '"' => return characters.as_str().is_empty().then_some(key),
+            '\\' => key.push(characters.next().filter(|c| matches!(c, '"' | '\\'))?),
+            character => key.push(character),
+        }
+    }
+}
+
+/// What makes two requests the same.
+pub(crate) fn fingerprint(upload: &Upload) -> Result<Digest, Problem> {
+    let Upload { file, digest, name, description, filter, .. } = upload;
+    let parts = (digest, &file.name, name, description, filter);
+    let text = serde_json::to_string(&parts).map_err(|error| Problem::Internal(error.into()))?;
+    Ok(Digest::of(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_quoted_or_bare() {
+        let longest = "k".repeat(255);
+        for (value, expected) in [
+            ("\"8e03978e-40d5\"", Some("8e03978e-40d5")),
+            ("8e03978e-40d5", Some("8e03978e-40d5")),
+            (r#""a \"b\" \\c""#, Some(r#"a "b" \c"#)),
+            (&*longest, Some(&*longest)),
+            ("", None),
+            ("\"\"", None),
+            ("\"a", None),
+            ("\"a\"b", None),
+            ("a\"b", None),
+            ("a b", None),
+            (r#""a\b""#, None),
+            ("\"a\", \"b\"", None),
+            (&format!("{longest}k"), None),
+        ] {
+            let parsed = parse(&HeaderValue::from_str(value).unwrap());
+            assert_eq!(parsed.as_deref(), expected, "{value}");
+        }
+        assert_eq!(parse(&HeaderValue::from_bytes(b"\xff").unwrap()), None);
+    }
+}
