@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use crate::{
     config::{Config, ConfigError, Permissions},
-    csp::Authenticator,
+    csp::{Authenticator, Caller},
     http::{self, Edge, Request, Response},
+    id::Id,
     problem::Problem,
     store::{self, Bucket, Table},
     telemetry::{self, Chain},
@@ -30,6 +31,17 @@ impl App {
             table: Table::new(&sdk_config, config.table_name),
             bucket: Bucket::new(&sdk_config, config.bucket_name),
         }
+    }
+
+    /// Makes sure that there is a catalog `id` of the caller's organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::CatalogNotFound`] if not: another organization's catalog does not exist.
+    pub async fn require_catalog(&self, caller: &Caller, id: &Id) -> Result<(), Problem> {
+        let catalog = self.table.catalog(id).await?;
+        let owned = catalog.is_some_and(|catalog| catalog.org_id.as_str() == caller.organization);
+        if owned { Ok(()) } else { Err(Problem::CatalogNotFound) }
     }
 
     /// Opens the connections that the first request needs, at once; whichever fails is tried again

@@ -163,7 +163,10 @@ mod tests {
             (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "http://keys.example/")], NOT_HTTPS),
             (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "http://127.0.0.1.example/")], NOT_HTTPS),
             (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "ftp://keys.example/")], NOT_HTTPS),
-            (&[("CSP_JWKS", "{}")], "the environment variable CSP_JWKS is not a JWKS"),
+            (
+                &[("CSP_JWKS", "{}")],
+                "the environment variable CSP_JWKS is not a JWKS (line 1, column 2)",
+            ),
             (
                 &[("CSP_JWKS", r#"{"keys":[]}"#)],
                 "the environment variable CSP_JWKS holds no RSA key for RS256 signatures",

@@ -14,7 +14,7 @@ pub use self::{
     keys::{InvalidKeySource, Keys, KeysUnavailable},
     rs256::install_crypto_provider,
 };
-use crate::problem::Problem;
+use crate::{problem::Problem, telemetry::Chain};
 
 /// The header that some sibling VMware APIs name the token in.
 const CSP_AUTH_TOKEN: &str = "csp-auth-token";
@@ -49,7 +49,14 @@ pub enum Refusal {
     /// The token is longer than any real one.
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
-    /// The token's form, signature, issuer or times are wrong.
+    /// The token is no JWT, or a header or claim of it is of another type than it must be. Which
+    /// is not told: the text of that error repeats what the sender wrote.
+    #[error("the token is not a JWT, or not of the members that it must have")]
+    Malformed,
+    /// The token is signed in another way than RS256.
+    #[error("the token is not signed with RS256")]
+    NotRs256,
+    /// The token's issuer or times are wrong.
     #[error("the token is not valid")]
     Invalid(#[source] jsonwebtoken::errors::Error),
     /// The token asks for an extension that nobody here understands (RFC 7515, section 4.1.11).
@@ -67,6 +74,18 @@ pub enum Refusal {
     /// The token names no user.
     #[error("the token names no user")]
     NoUser,
+}
+
+impl From<jsonwebtoken::errors::Error> for Refusal {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidToken
+            | ErrorKind::Base64(_)
+            | ErrorKind::Json(_)
+            | ErrorKind::Utf8(_) => Self::Malformed,
+            _ => Self::Invalid(error),
+        }
+    }
 }
 
 /// Why a request may not go on.
@@ -96,6 +115,9 @@ impl From<AuthenticationError> for Problem {
 /// The claims that are read here; jsonwebtoken itself checks `exp`, `nbf` and `iss`.
 #[derive(Deserialize)]
 struct Claims {
+    /// Here only to be one text: jsonwebtoken is content with a list that holds the issuer.
+    #[serde(rename = "iss")]
+    _issuer: String,
     #[serde(default)]
     context_name: String,
     username: Option<String>,
@@ -133,7 +155,7 @@ impl Authenticator {
     /// Fetches the keys ahead of the first request; if that fails, the first request tries again.
     pub async fn warm_up(&self) {
         if let Err(error) = self.keys.current().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no keys at start-up");
+            tracing::warn!(cause = %Chain(&error), "no keys at start-up");
         }
     }
 
@@ -184,7 +206,10 @@ impl Authenticator {
     }
 
     fn verify_with(&self, keys: &KeySet, token: &str) -> Result<Claims, Refusal> {
-        let header = jsonwebtoken::decode_header(token).map_err(Refusal::Invalid)?;
+        let header = jsonwebtoken::decode_header(token)?;
+        if header.alg != Algorithm::RS256 {
+            return Err(Refusal::NotRs256);
+        }
         if header.crit.is_some() {
             return Err(Refusal::Critical);
         }
@@ -192,7 +217,7 @@ impl Authenticator {
             match jsonwebtoken::decode(token, key, &self.validation) {
                 Ok(TokenData { claims, .. }) => return Ok(claims),
                 Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
-                Err(error) => return Err(Refusal::Invalid(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(Refusal::NoKey)

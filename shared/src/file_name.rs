@@ -78,6 +78,7 @@ impl FromStr for FileName {
     /// Takes the last component of a path of any system; an empty one is the default name.
     fn from_str(path: &str) -> Result<Self, InvalidFileName> {
         let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = without_drive(name);
         match name {
             "" => Ok(Self::default()),
             "." | ".." => Err(InvalidFileName::NotAFile),
@@ -87,6 +88,14 @@ impl FromStr for FileName {
             _ if name.len() > MAX_BYTES => Err(InvalidFileName::TooLong),
             _ => Ok(Self(name.to_owned())),
         }
+    }
+}
+
+/// `name` without the drive of a path like `C:certs.tgz`, which is relative to where its drive is.
+fn without_drive(name: &str) -> &str {
+    match name.as_bytes() {
+        [letter, b':', ..] if letter.is_ascii_alphabetic() => name.get(2..).unwrap_or_default(),
+        _ => name,
     }
 }
 
@@ -128,6 +137,9 @@ mod tests {
             ("../../certs.tgz", "certs.tgz"),
             ("C:\\Users\\me\\certs.tgz", "certs.tgz"),
             ("d:/mixed\\certs.tgz", "certs.tgz"),
+            ("d:certs.tgz", "certs.tgz"),
+            ("d:", "customization.tar.gz"),
+            ("10:30.tgz", "10:30.tgz"),
             ("", "customization.tar.gz"),
             ("folder/", "customization.tar.gz"),
             ("übung \"1\".tgz", "übung \"1\".tgz"),

@@ -11,12 +11,22 @@ const BOUNDARY: &str = "----AaB03x";
 #[derive(Clone, Debug)]
 pub struct Form {
     content_type: String,
-    body: Vec<u8>,
+    boundary: String,
+    preamble: String,
+    /// Each with its headers.
+    parts: Vec<Vec<u8>>,
+    epilogue: String,
 }
 
 impl Default for Form {
     fn default() -> Self {
-        Self { content_type: format!("multipart/form-data; boundary={BOUNDARY}"), body: Vec::new() }
+        Self {
+            content_type: format!("multipart/form-data; boundary={BOUNDARY}"),
+            boundary: BOUNDARY.to_owned(),
+            preamble: String::new(),
+            parts: Vec::new(),
+            epilogue: "\r\n".to_owned(),
+        }
     }
 }
 
@@ -57,11 +67,24 @@ impl Form {
     }
 
     /// With a part of these headers, whatever they are.
-    pub fn part(mut self, headers: &str, content: &[u8]) -> Self {
-        self.body.extend(format!("--{BOUNDARY}\r\n{headers}\r\n\r\n").bytes());
-        self.body.extend(content);
-        self.body.extend(b"\r\n");
+    pub fn part(self, headers: &str, content: &[u8]) -> Self {
+        self.raw_part(&[headers.as_bytes(), b"\r\n\r\n", content].concat())
+    }
+
+    /// With these bytes between two boundaries.
+    pub fn raw_part(mut self, part: &[u8]) -> Self {
+        self.parts.push(part.to_vec());
         self
+    }
+
+    /// With this text before the first boundary.
+    pub fn preamble(self, preamble: &str) -> Self {
+        Self { preamble: preamble.to_owned(), ..self }
+    }
+
+    /// With this text after the last boundary.
+    pub fn epilogue(self, epilogue: &str) -> Self {
+        Self { epilogue: epilogue.to_owned(), ..self }
     }
 
     /// With another content type than it has.
@@ -69,14 +92,28 @@ impl Form {
         Self { content_type: content_type.to_owned(), ..self }
     }
 
+    /// With another boundary, which the content type gives in quotes.
+    pub fn boundary(self, boundary: &str) -> Self {
+        let form = self.content_type(&format!("multipart/form-data; boundary=\"{boundary}\""));
+        Self { boundary: boundary.to_owned(), ..form }
+    }
+
     /// The content type and the closed body.
-    pub fn finish(mut self) -> (String, Vec<u8>) {
-        self.body.extend(format!("--{BOUNDARY}--\r\n").bytes());
-        (self.content_type, self.body)
+    pub fn finish(self) -> (String, Vec<u8>) {
+        let end = format!("--{}--{}", self.boundary, self.epilogue);
+        let (content_type, mut body) = self.unfinished();
+        body.extend(end.bytes());
+        (content_type, body)
     }
 
     /// The content type and the body as it is, not closed.
     pub fn unfinished(self) -> (String, Vec<u8>) {
-        (self.content_type, self.body)
+        let mut body = self.preamble.into_bytes();
+        for part in self.parts {
+            body.extend(format!("--{}\r\n", self.boundary).bytes());
+            body.extend(part);
+            body.extend(b"\r\n");
+        }
+        (self.content_type, body)
     }
 }

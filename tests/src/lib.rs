@@ -5,6 +5,9 @@
 //! | [`stack`] | the whole stack, one for each test, and what its stores hold |
 //! | [`api`] | a client of the API, and its answers |
 //! | [`form`] | the multipart form of an upload, honest or not |
+//! | [`jwt`] | tokens that no honest issuer makes |
+//! | [`key_server`] | a server of token keys that rotates, hangs and lies |
+//! | [`proxy`] | what stands between the functions and a store, and sees what is asked |
 //! | [`tarball`] | archives, honest or not |
 #![allow(
     clippy::expect_used,
@@ -20,5 +23,8 @@
 
 pub mod api;
 pub mod form;
+pub mod jwt;
+pub mod key_server;
+pub mod proxy;
 pub mod stack;
 pub mod tarball;

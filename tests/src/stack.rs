@@ -11,15 +11,17 @@ use local::{
     build::{Binaries, Profile, workspace},
     catalog::Catalogs,
     csp::Token,
+    function::FunctionName,
     limits::Limits,
     stack::{Options, Place, Stack},
     stores::TABLE,
 };
+use serde_json::Value;
 use shared::store::Table;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::api::Api;
+use crate::api::{Answer, Api};
 
 /// The catalog that most tests upload to.
 pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
@@ -112,6 +114,20 @@ impl TestStack {
     /// The table.
     pub fn table(&self) -> Table {
         self.stack.stores().table()
+    }
+
+    /// What a function has written since the stack was started.
+    pub fn log(&self, function: FunctionName) -> String {
+        fs::read_to_string(self.stack.log(function)).expect("a log is text")
+    }
+
+    /// The one line that the functions have written of the request that was answered so.
+    pub fn line_of(&self, answer: &Answer) -> Value {
+        let id = answer.header("x-amzn-requestid");
+        let log = FunctionName::ALL.map(|function| self.log(function)).concat();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(id)).collect();
+        let [line] = lines[..] else { panic!("{lines:?} of the request {id}") };
+        serde_json::from_str(line).expect("a line is JSON")
     }
 
     /// What the stores hold now.

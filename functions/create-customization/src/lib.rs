@@ -31,18 +31,16 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
 
     // All is asked at once, and answered in order.
     let (owned, upload) = tokio::join!(
-        app.table.owns_catalog(&caller.organization, &catalog_id),
+        app.require_catalog(&caller, &catalog_id),
         Upload::check(app, &catalog_id, request),
     );
-    if !owned? {
-        return Err(Problem::CatalogNotFound);
-    }
+    owned?;
     let upload = upload?;
     let fingerprint = idempotency::fingerprint(&upload)?;
     if let Some(receipt) = &upload.receipt {
         return replay(receipt, fingerprint);
     }
-    if !upload.released {
+    if !upload.anything_to_rebuild(app, &catalog_id).await? {
         return Err(Problem::ApplicationNotReleased);
     }
 

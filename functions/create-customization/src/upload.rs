@@ -22,8 +22,8 @@ pub(crate) struct Upload {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
     pub(crate) filter: Option<Filter>,
-    /// Whether the filter leaves anything to rebuild.
-    pub(crate) released: bool,
+    /// Whether the filter leaves anything to rebuild, if that is known yet.
+    released: Option<bool>,
     /// The digest of the request's idempotency key.
     pub(crate) idempotency_key: Option<Digest>,
     /// What was answered under that key before.
@@ -64,6 +64,22 @@ impl Upload {
         let (released, receipt) = (matches.released, receipt?);
         Ok(Self { file, digest, name, description, filter, released, idempotency_key, receipt })
     }
+
+    /// Whether there is an application that the filter matches and that has been released.
+    pub(crate) async fn anything_to_rebuild(
+        &self,
+        app: &App,
+        catalog_id: &Id,
+    ) -> Result<bool, Problem> {
+        match (self.released, &self.filter) {
+            (Some(released), _) => Ok(released),
+            (None, Some(filter)) => {
+                let released = app.table.any_released(catalog_id, filter, usize::MAX).await?;
+                Ok(released == Some(true))
+            }
+            (None, None) => Ok(true),
+        }
+    }
 }
 
 /// The problem of a body that is no form.
@@ -101,11 +117,15 @@ async fn find_receipt(
     }
 }
 
+/// How much of the applications is gone through while it is not known yet whose they are: how much
+/// there is of another organization's cannot be told from what is asked.
+const FIRST_PAGE: usize = 1;
+
 /// What a filter matches.
 struct Matches {
     violations: Vec<Violation>,
-    /// Whether it leaves anything to rebuild.
-    released: bool,
+    /// Whether it leaves anything to rebuild, if the first page tells.
+    released: Option<bool>,
 }
 
 async fn check_filter(
@@ -114,12 +134,14 @@ async fn check_filter(
     filter: Option<&Filter>,
 ) -> Result<Matches, StoreError> {
     // A global customization is always accepted.
-    let Some(filter) = filter else { return Ok(Matches { violations: vec![], released: true }) };
+    let Some(filter) = filter else {
+        return Ok(Matches { violations: vec![], released: Some(true) });
+    };
     let mut wanted = Wanted::default();
     wanted.add_filter(filter);
     let (references, released) = tokio::try_join!(
         app.table.references(&wanted),
-        app.table.any_released(catalog_id, filter),
+        app.table.any_released(catalog_id, filter, FIRST_PAGE),
     )?;
     let mut violations = Vec::new();
     if filter.base_image_id().is_some_and(|id| references.base_image(id).is_err()) {

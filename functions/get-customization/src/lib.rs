@@ -50,13 +50,11 @@ async fn customization(
     // What cannot be an identifier is asked for like one that is nobody's.
     let id: CustomizationId = id.parse().unwrap_or_else(|_| CustomizationId::generate());
     let (owned, customization, results) = tokio::join!(
-        app.table.owns_catalog(&caller.organization, catalog_id),
+        app.require_catalog(caller, catalog_id),
         app.table.customization(catalog_id, id),
         app.table.build_results(id),
     );
-    if !owned? {
-        return Err(Problem::CatalogNotFound);
-    }
+    owned?;
     let customization = customization?.ok_or(Problem::CustomizationNotFound)?;
     let results = results?;
 
@@ -91,12 +89,10 @@ async fn file(
     // What cannot be a digest is asked for like one of bytes that nobody uploaded.
     let digest: Digest = digest.parse().unwrap_or_else(|_| Digest::of(b""));
     let (owned, held) = tokio::join!(
-        app.table.owns_catalog(&caller.organization, catalog_id),
+        app.require_catalog(caller, catalog_id),
         app.bucket.holds(catalog_id, digest),
     );
-    if !owned? {
-        return Err(Problem::CatalogNotFound);
-    }
+    owned?;
     let violation =
         |message: String| Problem::Validation(vec![Violation::new("filename", message)]);
     let file_name: FileName = http::query_parameter(request, "filename")

@@ -19,6 +19,8 @@ use rustls::crypto::ring;
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
+use crate::telemetry::Chain;
+
 /// How long a fetch may take in all. It stands in a request's way, so it is short.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -28,7 +30,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// The most keys of one set that are kept: more would only slow down the refusal of a bad token.
 const MAX_KEYS: usize = 16;
 
-/// The least time between two attempts to fetch, however many bad tokens come in.
+/// The least time between two refreshes of keys that are there, however many bad tokens come in.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long keys are used unasked: a key that the issuer withdraws is refused after this time.
@@ -118,12 +120,23 @@ struct PublicKey {
 /// Why a text is no usable [`KeySet`].
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeySet {
-    /// It is no JWKS.
-    #[error("is not a JWKS")]
-    Malformed(#[from] serde_json::Error),
+    /// It is no JWKS. What it is instead is not told: it could be anything, and of any length.
+    #[error("is not a JWKS (line {line}, column {column})")]
+    Malformed {
+        /// The line where that shows, counted from 1.
+        line: usize,
+        /// The column where that shows, in bytes, counted from 1.
+        column: usize,
+    },
     /// It holds no key for RS256.
     #[error("holds no RSA key for RS256 signatures")]
     NoUsableKey,
+}
+
+impl From<serde_json::Error> for InvalidKeySet {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed { line: error.line(), column: error.column() }
+    }
 }
 
 /// The members of a JWK that matter here (RFC 7517, section 4; RFC 7518, section 6.3).
@@ -138,15 +151,16 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a JWKS, passing over keys of other kinds and for other uses.
+    /// Reads a JWKS, passing over keys of other kinds and for other uses, and what is no key, as
+    /// RFC 7517, section 5, wants it.
     fn parse(jwks: &[u8]) -> Result<Self, InvalidKeySet> {
         #[derive(Deserialize)]
         struct Jwks {
-            keys: Vec<Jwk>,
+            keys: Vec<serde_json::Value>,
         }
         let jwks: Jwks = serde_json::from_slice(jwks)?;
-        let keys: Vec<_> =
-            jwks.keys.into_iter().filter_map(PublicKey::from_jwk).take(MAX_KEYS).collect();
+        let jwks = jwks.keys.into_iter().filter_map(|jwk| Jwk::deserialize(jwk).ok());
+        let keys: Vec<_> = jwks.filter_map(PublicKey::from_jwk).take(MAX_KEYS).collect();
         if keys.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
@@ -199,8 +213,9 @@ pub struct KeyServer {
     url: Uri,
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
     cached: RwLock<Option<Cached>>,
-    /// When a fetch was last begun; held while one is under way.
-    last_fetch: Mutex<Option<Instant>>,
+    /// When a refresh was last begun; held while anything is fetched. The first fetch is none: a
+    /// rotation just after it is noticed, too.
+    last_refresh: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone, Debug)]
@@ -221,7 +236,7 @@ impl KeyServer {
             url,
             client: Client::builder(TokioExecutor::new()).build(connector),
             cached: RwLock::new(None),
-            last_fetch: Mutex::new(None),
+            last_refresh: Mutex::new(None),
         })
     }
 
@@ -235,27 +250,26 @@ impl KeyServer {
 
     /// The first keys: without them nothing can be answered, so every request tries.
     async fn first(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
-        let mut last_fetch = self.last_fetch.lock().await;
-        if let Some(cached) = self.cached() {
-            return Ok(cached.keys);
+        let _fetching = self.last_refresh.lock().await;
+        match self.cached() {
+            Some(cached) => Ok(cached.keys),
+            None => self.fetch().await,
         }
-        *last_fetch = Some(Instant::now());
-        self.fetch().await
     }
 
     async fn newer_than(&self, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
-        let mut last_fetch = self.last_fetch.lock().await;
+        let mut last_refresh = self.last_refresh.lock().await;
         if let Some(cached) = self.cached().filter(|cached| !Arc::ptr_eq(&cached.keys, seen)) {
             return Some(cached.keys);
         }
-        if last_fetch.is_some_and(|begun| begun.elapsed() < REFRESH_INTERVAL) {
+        if last_refresh.is_some_and(|begun| begun.elapsed() < REFRESH_INTERVAL) {
             return None;
         }
-        *last_fetch = Some(Instant::now());
+        *last_refresh = Some(Instant::now());
         self.fetch()
             .await
             .inspect_err(|error| {
-                tracing::warn!(error = error as &dyn std::error::Error, "keys not refreshed");
+                tracing::warn!(cause = %Chain(error), "keys not refreshed");
             })
             .ok()
     }

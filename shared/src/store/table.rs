@@ -101,16 +101,6 @@ impl Table {
         self.get(&Key::catalog(id)).await
     }
 
-    /// Whether there is a catalog `id` of `organization`. Another organization's does not exist.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`]
-    pub async fn owns_catalog(&self, organization: &str, id: &Id) -> Result<bool, StoreError> {
-        let catalog = self.catalog(id).await?;
-        Ok(catalog.is_some_and(|catalog| catalog.org_id.as_str() == organization))
-    }
-
     /// The customization `id` of a catalog, if there is one.
     ///
     /// # Errors
@@ -149,22 +139,32 @@ impl Table {
         pages("query applications", self.matching(catalog_id, filter)).await
     }
 
-    /// Whether any application that `filter` matches has been released.
+    /// Whether any application that `filter` matches has been released; none if that cannot be
+    /// told from the first `most_pages` of at most 1 MB.
     ///
     /// # Errors
     ///
     /// [`StoreError`]
-    pub async fn any_released(&self, catalog_id: &Id, filter: &Filter) -> Result<bool, StoreError> {
+    pub async fn any_released(
+        &self,
+        catalog_id: &Id,
+        filter: &Filter,
+        most_pages: usize,
+    ) -> Result<Option<bool>, StoreError> {
         let mut pages = self.matching(catalog_id, Some(filter)).into_paginator().send();
-        while let Some(page) = pages.next().await {
+        for _ in 0..most_pages {
+            let Some(page) = pages.next().await else { return Ok(Some(false)) };
             let page = page.map_err(|error| StoreError::new("query applications", error))?;
             for item in page.items.unwrap_or_default() {
                 if item::read::<Application>(item)?.latest_release.is_some() {
-                    return Ok(true);
+                    return Ok(Some(true));
                 }
             }
+            if page.last_evaluated_key.is_none() {
+                return Ok(Some(false));
+            }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// The base images, products and registries that are `wanted`, as far as there are any; read

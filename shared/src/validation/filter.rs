@@ -6,7 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Value, error::Category};
 
 use crate::{
     customization::{Filter, FilterFields, InvalidFilter},
@@ -22,7 +22,12 @@ use crate::{
 /// All that is wrong with it, each with its field.
 pub fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
     let members: Members = serde_json::from_str(text).map_err(|error| {
-        vec![Violation::new("filter", format!("must be a JSON object: {error}"))]
+        let message = match error.classify() {
+            // The text of such an error repeats what the sender wrote.
+            Category::Data => "must be a JSON object".to_owned(),
+            _ => format!("must be a JSON object: {error}"),
+        };
+        vec![Violation::new("filter", message)]
     })?;
     let mut violations = Vec::new();
     let mut fields = FilterFields::default();
@@ -150,7 +155,7 @@ mod tests {
             let violations = parse(text).unwrap_err();
             assert_eq!(violations.len(), 1);
             assert_eq!(violations[0].field, "filter");
-            assert!(violations[0].message.starts_with("must be a JSON object: "), "{violations:?}");
+            assert!(violations[0].message.starts_with("must be a JSON object"), "{violations:?}");
         }
     }
 }

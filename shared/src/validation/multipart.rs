@@ -117,7 +117,7 @@ impl Part {
         let Disposition { name, file_name, extended_file_name } =
             Disposition::parse(disposition).ok_or(Malformed::NoName)?;
         Ok(Self {
-            name: name.ok_or(Malformed::NoName)?,
+            name: name.filter(|name| !name.is_empty()).ok_or(Malformed::NoName)?,
             file_name: extended_file_name.or(file_name),
             content: part.slice(length..),
         })
@@ -254,7 +254,7 @@ mod tests {
                 Some(("file", Some("é.tgz"))),
             ),
             (r#"name="file"; filename="é.tgz""#, Some(("file", Some("é.tgz")))),
-            (r#"name="""#, Some(("", None))),
+            (r#"name="""#, None),
             (r#"name="file"; name="file""#, None),
             (r#"name="file"#, None),
             (r#"name="file" filename=x"#, None),

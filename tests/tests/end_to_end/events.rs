@@ -86,18 +86,38 @@ async fn every_event_is_taken_by_its_function() {
 }
 
 #[tokio::test]
-async fn a_body_that_only_claims_to_be_base64_is_refused() {
+async fn a_body_that_is_not_what_its_event_claims_is_refused() {
+    const NOT_BASE64: &str = "the body is not valid base64";
+    const NO_BOUNDARY: &str = "the body does not hold the boundary that the content type names";
     let stack = TestStack::start().await;
     let create = deploy(&stack, FunctionName::CreateCustomization).await;
     let before = stack.contents().await;
     for name in ["create-customization.rest.json", "create-customization.http.json"] {
-        let mut event = event(name, "");
-        event["body"] = json!("not base64!");
-        let response = invoke(&create, &event).await;
-        let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-        let violation = json!({"field": "body", "message": "the body is not valid base64"});
-        assert_eq!(body["violations"], json!([violation]));
-        assert_eq!(response["statusCode"], 400);
+        let honest = event(name, "");
+        let encoded = honest["body"].as_str().unwrap();
+        let (head, tail) = encoded.split_at(76);
+        for (body, is_base64, message) in [
+            (json!("not base64!"), true, NOT_BASE64),
+            (json!("héllo"), true, NOT_BASE64),
+            (json!(&encoded[1..]), true, NOT_BASE64),
+            (json!(format!("{head}\r\n{tail}")), true, NOT_BASE64),
+            (json!(format!("{encoded}=")), true, NOT_BASE64),
+            (json!("_-_-"), true, NOT_BASE64),
+            (json!("\u{0}\u{1b}[2J\n"), true, NOT_BASE64),
+            (json!(""), true, NO_BOUNDARY),
+            (Value::Null, true, NO_BOUNDARY),
+            (json!(encoded), false, NO_BOUNDARY),
+            (Value::Null, false, NO_BOUNDARY),
+        ] {
+            let mut event = honest.clone();
+            event["body"] = body;
+            event["isBase64Encoded"] = json!(is_base64);
+            let response = invoke(&create, &event).await;
+            let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+            let violation = json!({"field": "body", "message": message});
+            assert_eq!(body["violations"], json!([violation]), "{}", event["body"]);
+            assert_eq!(response["statusCode"], 400);
+        }
     }
     assert_eq!(stack.contents().await, before);
 }

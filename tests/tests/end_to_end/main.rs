@@ -7,11 +7,16 @@
     reason = "a panic here is a failed test"
 )]
 
+mod answers;
 mod archives;
 mod commands;
 mod contract;
 mod events;
+mod forms;
 mod idempotency;
 mod journey;
+mod keys;
+mod logs;
 mod paging;
 mod tenants;
+mod tokens;

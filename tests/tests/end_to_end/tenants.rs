@@ -1,41 +1,128 @@
-//! Another organization's data does not exist: its answers are those for what does not.
+//! Another organization's data does not exist: its answers are those for what does not, and the
+//! stores are asked the same on the way to them.
 
 use local::csp::Token;
+use serde_json::{Value, json};
 use tests::{
-    api::Problem,
+    api::{Answer, Api, Problem},
     form::Form,
+    proxy::Proxy,
     stack::{SAMPLE_CATALOG, TestStack},
+    tarball::Tarball,
 };
 
 const OTHER_ORGANIZATION: &str = "5e0f1b7a-9c1d-4f0e-8a55-7d1c3b2a4f60";
 const OTHER_CATALOG: &str = "351c1739-ca01-4a74-8124-1b99257cd7c9";
+const NOBODYS_CATALOG: &str = "00000000-0000-4000-8000-000000000000";
+const NOBODYS_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
+
+/// A request, with a catalog and something in it left open.
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    Create,
+    CreateFiltered,
+    CreateBroken,
+    Customization,
+    File,
+    FileUnnamed,
+}
+
+impl Route {
+    const CREATES: [Self; 3] = [Self::Create, Self::CreateFiltered, Self::CreateBroken];
+    const FILES: [Self; 2] = [Self::File, Self::FileUnnamed];
+
+    /// Asks for the thing `id` of `catalog`.
+    async fn ask(self, api: &Api, catalog: &str, id: &str) -> Answer {
+        let filter = json!({"product_key": "apache_kafka", "branch": "2"});
+        match self {
+            Self::Create => api.create_in(catalog, Form::upload()).await,
+            Self::CreateFiltered => api.create_in(catalog, Form::upload().filter(filter)).await,
+            Self::CreateBroken => api.create_in(catalog, Form::new().filter(filter)).await,
+            Self::Customization => {
+                api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await
+            }
+            Self::File => api.get(&format!("/v1/catalogs/{catalog}/files/{id}?filename=x")).await,
+            Self::FileUnnamed => api.get(&format!("/v1/catalogs/{catalog}/files/{id}")).await,
+        }
+    }
+}
+
+/// All of an answer that can tell one request from another, but for what names the request.
+fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
+    let id = answer.header("x-amzn-requestid");
+    let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().replace(id, "");
+    let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
+    let body = String::from_utf8(answer.body.to_vec()).unwrap().replace(id, "");
+    (answer.status, headers, serde_json::from_str(&body).unwrap())
+}
 
 #[tokio::test]
-async fn a_second_organization_sees_nothing_of_the_first() {
-    let stack = TestStack::start().await;
-    let created = stack.api().create(Form::upload()).await.json();
-    let (id, digest) =
-        (created["id"].as_str().unwrap(), created["artifact"]["id"].as_str().unwrap());
-    let before = stack.contents().await;
-    let stranger = stack.api_with(Token::default().organization(OTHER_ORGANIZATION));
+async fn what_is_anothers_is_answered_as_what_does_not_exist() {
+    let stores = TestStack::start().await;
+    let created = stores.api().create(Form::upload()).await.json();
+    let id = created["id"].as_str().unwrap();
+    let digest = created["artifact"]["id"].as_str().unwrap();
 
-    for path in [
-        format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}"),
-        format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/none"),
-        format!("/v1/catalogs/{SAMPLE_CATALOG}/files/{digest}?filename=x"),
-        format!("/v1/catalogs/{SAMPLE_CATALOG}/files/none?filename=x"),
-    ] {
-        stranger.get(&path).await.assert_problem(&Problem::CATALOG_NOT_FOUND);
+    let behind = stores.stack().stores();
+    let dynamodb = Proxy::before(behind.dynamodb_endpoint()).await;
+    let s3 = Proxy::before(behind.s3_endpoint()).await;
+    let functions = TestStack::start_with(&[
+        ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
+        ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
+    ])
+    .await;
+    let stranger = functions.api_with(Token::default().organization(OTHER_ORGANIZATION));
+    // What filters name is cached for all afterwards; the bytes are none that are asked for below.
+    let other = Tarball::new().file("other", b"").gzip();
+    let filter = json!({"product_key": "apache_kafka", "branch": "2"});
+    let form = Form::new().file("other.tgz", &other).filter(filter);
+    assert_eq!(stranger.create_in(OTHER_CATALOG, form).await.status, 201);
+    let before = stores.contents().await;
+
+    let nobodys_digest = "0".repeat(64);
+    let mut cases = Vec::new();
+    for route in Route::CREATES {
+        cases.push((
+            route,
+            (SAMPLE_CATALOG, ""),
+            (NOBODYS_CATALOG, ""),
+            Problem::CATALOG_NOT_FOUND,
+        ));
     }
-    let upload = stranger.create(Form::upload()).await;
-    upload.assert_problem(&Problem::CATALOG_NOT_FOUND);
+    for (theirs, nobodys) in [
+        ((SAMPLE_CATALOG, id), (NOBODYS_CATALOG, id)),
+        ((SAMPLE_CATALOG, id), (NOBODYS_CATALOG, NOBODYS_CUSTOMIZATION)),
+        ((SAMPLE_CATALOG, NOBODYS_CUSTOMIZATION), (NOBODYS_CATALOG, NOBODYS_CUSTOMIZATION)),
+        ((SAMPLE_CATALOG, "x"), (NOBODYS_CATALOG, "x")),
+    ] {
+        cases.push((Route::Customization, theirs, nobodys, Problem::CATALOG_NOT_FOUND));
+    }
+    let (theirs, nobodys) = ((OTHER_CATALOG, id), (OTHER_CATALOG, NOBODYS_CUSTOMIZATION));
+    cases.push((Route::Customization, theirs, nobodys, Problem::CUSTOMIZATION_NOT_FOUND));
+    for route in Route::FILES {
+        let (theirs, nobodys) = ((SAMPLE_CATALOG, digest), (NOBODYS_CATALOG, digest));
+        cases.push((route, theirs, nobodys, Problem::CATALOG_NOT_FOUND));
+        let (theirs, nobodys) = ((SAMPLE_CATALOG, "x"), (NOBODYS_CATALOG, &*nobodys_digest));
+        cases.push((route, theirs, nobodys, Problem::CATALOG_NOT_FOUND));
+    }
+    let (theirs, nobodys) = ((OTHER_CATALOG, digest), (OTHER_CATALOG, &*nobodys_digest));
+    cases.push((Route::File, theirs, nobodys, Problem::FILE_NOT_FOUND));
 
-    // Nor by way of the stranger's own catalog.
-    let path = format!("/v1/catalogs/{OTHER_CATALOG}/customizations/{id}");
-    stranger.get(&path).await.assert_problem(&Problem::CUSTOMIZATION_NOT_FOUND);
-    let path = format!("/v1/catalogs/{OTHER_CATALOG}/files/{digest}?filename=x");
-    stranger.get(&path).await.assert_problem(&Problem::FILE_NOT_FOUND);
-    assert_eq!(stack.contents().await, before);
+    // What was asked for until now.
+    drop((dynamodb.asked(), s3.asked()));
+    for (route, theirs, nobodys, problem) in cases {
+        println!("{route:?} {theirs:?}");
+        let asked = async |(catalog, id): (&str, &str)| {
+            let answer = route.ask(&stranger, catalog, id).await;
+            answer.assert_problem(&problem);
+            (comparable(&answer), dynamodb.asked(), s3.asked())
+        };
+        let theirs = asked(theirs).await;
+        assert_eq!(theirs, asked(nobodys).await);
+        assert!(!theirs.1.is_empty(), "the proxy sees what is asked");
+    }
+    assert_eq!(stores.contents().await, before);
 }
 
 #[tokio::test]
