@@ -1,0 +1,91 @@
+//! Tokens signed with the key that everybody has, and what must be so for one to be accepted.
+
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+use shared::csp::{AuthenticationError, Authenticator, Caller, Keys, install_crypto_provider};
+
+const ISSUER: &str = "https://csp.localhost";
+const PERMISSION: &str = "csp:org_owner";
+const KEY_ID: &str = "insecure-local-key";
+
+/// The header of a good token.
+pub const HEADER: &str = r#"{"alg":"RS256","typ":"JWT","kid":"insecure-local-key"}"#;
+
+static KEY: LazyLock<EncodingKey> = LazyLock::new(|| {
+    install_crypto_provider();
+    EncodingKey::from_rsa_der(include_bytes!("../../local/csp/insecure-signing-key.der"))
+});
+
+static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
+    let keys = Keys::fixed(include_str!("../../local/csp/insecure-keys.json"));
+    let permissions = vec!["external/app-catalog/catalog-admin".into(), PERMISSION.into()];
+    Authenticator::new(ISSUER, permissions, keys.expect("the keys in this repository are sound"))
+});
+
+/// The one token that is good. It never changes, so that kept inputs stay what they are.
+pub static GOOD: LazyLock<String> =
+    LazyLock::new(|| sign(HEADER.as_bytes(), claims().to_string().as_bytes()));
+
+/// The claims of a good token, good until the year 2100.
+pub fn claims() -> Value {
+    json!({
+        "iss": ISSUER,
+        "iat": 1_700_000_000,
+        "exp": 4_102_444_800_u64,
+        "context_name": "organization",
+        "perms": ["csp:org_member", PERMISSION],
+        "username": "johndoe",
+    })
+}
+
+/// Whom a good token speaks for.
+pub fn caller() -> Caller {
+    Caller { organization: "organization".into(), user: "johndoe".into() }
+}
+
+/// A token of any header and claims, with the signature that fits them.
+pub fn sign(header: &[u8], claims: &[u8]) -> String {
+    let message = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &KEY, Algorithm::RS256);
+    message + "." + &signature.expect("the key in this repository is sound")
+}
+
+/// What becomes of a request with this `Authorization`.
+pub fn authenticate(authorization: HeaderValue) -> Result<Caller, AuthenticationError> {
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
+    AUTHENTICATOR.authenticate(&headers).now_or_never().expect("fixed keys are at hand")
+}
+
+/// Holds an accepted token's header and claims to the rules, read independently.
+pub fn assert_acceptable(header: &[u8], claims: &[u8], caller: &Caller) {
+    let header: Value = serde_json::from_slice(header).expect("an accepted header is JSON");
+    assert_eq!(header["alg"], "RS256");
+    assert!(header.get("crit").is_none_or(Value::is_null), "critical extensions");
+    assert!(header.get("kid").is_none_or(|id| id.is_null() || id == KEY_ID), "another key");
+
+    let claims: Value = serde_json::from_slice(claims).expect("accepted claims are JSON");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs_f64();
+    let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
+    let named = |value: &Value, name: &str| {
+        value == name || value.as_array().is_some_and(|all| all.iter().any(|one| one == name))
+    };
+    assert!(named(&claims["iss"], ISSUER), "another issuer");
+    assert!(seconds("exp").is_some_and(|end| end > now - 31.0), "expired");
+    assert!(seconds("nbf").is_none_or(|start| start < now + 31.0), "not yet valid");
+    assert!(seconds("iat").is_none_or(|issued| issued < now + 31.0), "not yet issued");
+    assert!(claims["perms"].as_array().is_some_and(|all| {
+        all.iter().any(|one| one == PERMISSION || one == "external/app-catalog/catalog-admin")
+    }));
+    assert_eq!(claims["context_name"], caller.organization.as_str());
+    assert!(!matches!(caller.organization.as_str(), "" | "default"), "no organization");
+    let names = ["username", "acct", "sub"].map(|name| claims.get(name).and_then(Value::as_str));
+    let user = names.into_iter().flatten().find(|name| !name.is_empty());
+    assert_eq!(user, Some(caller.user.as_str()));
+}
