@@ -16,7 +16,7 @@ pub struct Receipt {
     pub request: Digest,
     /// What was created, as it was answered.
     pub customization: Customization,
-    /// When it counts no more, in seconds since 1970; `DynamoDB` removes it some time later.
+    /// When it counts no more, in seconds since 1970; DynamoDB removes it some time later.
     pub expires_at: u64,
 }
 
