@@ -4,6 +4,7 @@
 
 mod edge;
 mod event;
+mod proxy_response;
 
 use std::borrow::Cow;
 

@@ -2,20 +2,18 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
     convert::Infallible,
     error::Error,
     panic::AssertUnwindSafe,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use ::http::{HeaderValue, StatusCode, header};
 use futures_util::FutureExt;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
-use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Event, Request, Response, event::Shape};
+use super::{Event, Request, Response, proxy_response::ProxyResponse};
 use crate::{problem::Problem, telemetry::Chain};
 
 /// What of an invocation's time is kept for the answer itself.
@@ -156,36 +154,4 @@ fn log(event: &Event, id: Uuid, duration: Duration, outcome: &Result<Response, P
             }
         }
     }
-}
-
-/// The response as API Gateway takes it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ProxyResponse {
-    status_code: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-    is_base64_encoded: bool,
-    /// Of an HTTP API's responses only: there, some readers insist on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cookies: Option<[String; 0]>,
-}
-
-impl ProxyResponse {
-    fn new(response: Response, shape: Shape) -> Self {
-        let (parts, body) = response.into_parts();
-        Self {
-            status_code: parts.status.as_u16(),
-            headers: texts(&parts.headers),
-            body,
-            is_base64_encoded: false,
-            cookies: (shape == Shape::V2).then_some([]),
-        }
-    }
-}
-
-/// The headers as text. No answer repeats one.
-fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
