@@ -2,6 +2,7 @@
 //!
 //! A handler is an `async fn(&App, &Request) -> Result<Response, Problem>`; [`run`] serves it.
 
+mod coding;
 mod edge;
 mod event;
 mod proxy_response;
@@ -15,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 pub use self::{
+    coding::GZIP_TAG_SUFFIX,
     edge::{Edge, run},
     event::Event,
 };

@@ -36,6 +36,9 @@ pub enum Problem {
     /// The API has no such route.
     #[error("There is no such route.")]
     NotFound,
+    /// The answer fits only compressed, and the client does not take it so.
+    #[error("The answer is too large to be sent uncompressed; send Accept-Encoding: gzip.")]
+    NotAcceptable,
     /// The filter matches no released application.
     #[error("No application that matches the filter has been released yet.")]
     ApplicationNotReleased,
@@ -51,6 +54,9 @@ pub enum Problem {
     /// Something is wrong on our side.
     #[error("The request could not be answered because of an internal error.")]
     Internal(#[source] Cause),
+    /// The answer does not fit, even compressed.
+    #[error("The answer is too large to be sent.")]
+    ResponseTooLarge,
     /// Something that we depend on does not answer, or not in time.
     #[error("The service is temporarily unavailable; try again later.")]
     ServiceUnavailable(#[source] Cause),
@@ -105,6 +111,9 @@ impl Problem {
             }
             Self::FileNotFound => kind(StatusCode::NOT_FOUND, "file-not-found", "File not found"),
             Self::NotFound => kind(StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::NotAcceptable => {
+                kind(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable")
+            }
             Self::ApplicationNotReleased => {
                 kind(StatusCode::CONFLICT, "application-not-released", "Application not released")
             }
@@ -123,6 +132,9 @@ impl Problem {
             ),
             Self::Internal(_) => {
                 kind(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
+            }
+            Self::ResponseTooLarge => {
+                kind(StatusCode::INTERNAL_SERVER_ERROR, "response-too-large", "Response too large")
             }
             Self::ServiceUnavailable(_) => {
                 kind(StatusCode::SERVICE_UNAVAILABLE, "service-unavailable", "Service unavailable")

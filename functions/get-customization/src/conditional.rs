@@ -2,25 +2,29 @@
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::{
-    http::{self, Response},
+    http::{self, GZIP_TAG_SUFFIX, Response},
     id::Digest,
     problem::Problem,
 };
 
 /// `response` with the `ETag` of its body; only the `ETag` where the request's `If-None-Match`
-/// names it.
+/// names it, or that of the same body compressed.
 pub(crate) fn unless_known(
     request_headers: &HeaderMap,
     mut response: Response,
 ) -> Result<Response, Problem> {
-    let tag = format!("\"{}\"", Digest::of(response.body().as_bytes()));
-    if knows(request_headers, &tag) {
+    let digest = Digest::of(response.body().as_bytes());
+    let tags = [format!("\"{digest}\""), format!("\"{digest}{GZIP_TAG_SUFFIX}\"")];
+    let known = tags.iter().find(|tag| knows(request_headers, tag)).cloned();
+    let [tag, _] = tags;
+    if known.is_some() {
         response = Response::new(String::new());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, http::header_value(tag)?);
+    headers.insert(header::ETAG, http::header_value(known.unwrap_or(tag))?);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     Ok(response)
 }
 
@@ -50,13 +54,18 @@ mod tests {
         };
         let tag = respond(&[]).headers()[header::ETAG].to_str().unwrap().to_owned();
         let weak = format!("W/{tag}");
-        for known in [&[tag.as_str()][..], &["*"], &[&weak], &["\"a\", \"b\"", &tag]] {
+        let compressed = format!("\"{}{GZIP_TAG_SUFFIX}\"", tag.trim_matches('"'));
+        for (known, expected) in [
+            (&[tag.as_str()][..], &tag),
+            (&["*"], &tag),
+            (&[&weak], &tag),
+            (&["\"a\", \"b\"", &tag], &tag),
+            (&[&compressed], &compressed),
+        ] {
             let response = respond(known);
             assert_eq!(response.status(), StatusCode::NOT_MODIFIED, "{known:?}");
-            assert_eq!(
-                (response.body().as_str(), response.headers()[header::ETAG].to_str().unwrap()),
-                ("", &*tag)
-            );
+            assert_eq!(response.body(), "");
+            assert_eq!(response.headers()[header::ETAG], **expected);
         }
         for unknown in [&[][..], &["\"a\""], &[tag.trim_matches('"')]] {
             assert_eq!(respond(unknown).status(), StatusCode::OK, "{unknown:?}");

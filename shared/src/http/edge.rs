@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use uuid::Uuid;
 
-use super::{Event, Request, Response, proxy_response::ProxyResponse};
+use super::{Event, Request, Response, coding::Coded, proxy_response::ProxyResponse};
 use crate::{problem::Problem, telemetry::Chain};
 
 /// What of an invocation's time is kept for the answer itself.
@@ -86,12 +86,11 @@ impl Edge {
             Ok(Err(panic)) => Err(Problem::Internal(Interruption::Panic(message(&panic)).into())),
             Err(_) => Err(Problem::ServiceUnavailable(Interruption::Deadline.into())),
         };
+        let headers = event.request.headers();
+        let outcome = outcome.and_then(|response| Coded::new(guarded(response), headers));
         log(&event, id, started.elapsed(), &outcome);
-        let response = match outcome {
-            Ok(response) => guarded(response),
-            Err(problem) => self.problem(&problem, id),
-        };
-        ProxyResponse::new(response, event.shape)
+        let coded = outcome.unwrap_or_else(|problem| Coded::identity(self.problem(&problem, id)));
+        ProxyResponse::new(coded, event.shape)
     }
 
     /// `problem` as a response.
@@ -133,13 +132,13 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The one log line of a request.
-fn log(event: &Event, id: Uuid, duration: Duration, outcome: &Result<Response, Problem>) {
+fn log(event: &Event, id: Uuid, duration: Duration, outcome: &Result<Coded, Problem>) {
     let duration_ms = duration.as_secs_f64() * 1000.0;
     let method = event.request.method().as_str();
     let route = event.route.as_str();
     match outcome {
-        Ok(response) => {
-            let status = response.status().as_u16();
+        Ok(coded) => {
+            let status = coded.response.status().as_u16();
             tracing::info!(request_id = %id, method, route, status, duration_ms, "answered");
         }
         Err(problem) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ::http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-use super::{Response, event::Shape};
+use super::{coding::Coded, event::Shape};
 
 /// A response as API Gateway takes it.
 #[derive(Debug, Serialize)]
@@ -21,13 +21,13 @@ pub(super) struct ProxyResponse {
 }
 
 impl ProxyResponse {
-    pub(super) fn new(response: Response, shape: Shape) -> Self {
-        let (parts, body) = response.into_parts();
+    pub(super) fn new(coded: Coded, shape: Shape) -> Self {
+        let (parts, body) = coded.response.into_parts();
         Self {
             status_code: parts.status.as_u16(),
             headers: texts(&parts.headers),
             body,
-            is_base64_encoded: false,
+            is_base64_encoded: coded.is_base64,
             cookies: (shape == Shape::V2).then_some([]),
         }
     }
