@@ -4,6 +4,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use admin::import::{Import, ImportError};
+use aws_config::BehaviorVersion;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::{
@@ -19,7 +20,7 @@ use shared::{
 /// Region, credentials and endpoint are the AWS SDK's: AWS_REGION, AWS_PROFILE,
 /// AWS_ACCESS_KEY_ID …, and AWS_ENDPOINT_URL_DYNAMODB for a table that is not on AWS.
 #[derive(Parser)]
-#[command(name = "admin", version)]
+#[command(name = "admin", version = admin::version!())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -143,7 +144,13 @@ async fn main() -> ExitCode {
 }
 
 async fn open(args: TableArgs) -> Table {
-    Table::new(&store::sdk_config().await, args.table)
+    let sdk_config = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(store::http_client())
+        .retry_config(store::retries())
+        .timeout_config(store::timeouts())
+        .load()
+        .await;
+    Table::new(&sdk_config, args.table)
 }
 
 async fn import(ImportArgs { table, file }: ImportArgs) -> Result<String, CommandError> {

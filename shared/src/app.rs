@@ -1,16 +1,20 @@
 //! What a function works with: made once, at start.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use crate::{
     config::{Config, ConfigError, Permissions},
     csp::{Authenticator, Caller},
     http::{self, Edge, Request, Response},
     id::Id,
-    problem::Problem,
-    store::{self, Bucket, Table},
+    metrics,
+    problem::{Cause, Problem},
+    store::{Bucket, Table},
     telemetry::{self, Chain},
 };
+
+/// How long a start waits for connections: the gateway's clock runs for the first request already.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A function's means.
 #[derive(Debug)]
@@ -24,8 +28,8 @@ pub struct App {
 }
 
 impl App {
-    async fn new(config: Config) -> Self {
-        let sdk_config = store::sdk_config().await;
+    fn new(config: Config) -> Self {
+        let sdk_config = config.aws.sdk_config();
         Self {
             csp: Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys),
             table: Table::new(&sdk_config, config.table_name),
@@ -39,35 +43,42 @@ impl App {
     ///
     /// [`Problem::CatalogNotFound`] if not: another organization's catalog does not exist.
     pub async fn require_catalog(&self, caller: &Caller, id: &Id) -> Result<(), Problem> {
+        telemetry::note_catalog(id);
         let catalog = self.table.catalog(id).await?;
         let owned = catalog.is_some_and(|catalog| catalog.org_id.as_str() == caller.organization);
         if owned { Ok(()) } else { Err(Problem::CatalogNotFound) }
     }
 
-    /// Opens the connections that the first request needs, at once; whichever fails is tried again
-    /// when it is needed.
+    /// Opens the connections that the first request needs, at once; whichever fails, or takes long,
+    /// is tried again when it is needed.
     async fn warm_up(&self) {
-        tokio::join!(self.csp.warm_up(), self.table.warm_up(), self.bucket.warm_up());
+        let connections = async {
+            tokio::join!(self.csp.warm_up(), self.table.warm_up(), self.bucket.warm_up());
+        };
+        let _ = tokio::time::timeout(WARM_UP_TIMEOUT, connections).await;
     }
 }
 
 /// Why a function ends.
 #[derive(Debug, thiserror::Error)]
 enum End {
+    #[error("nothing can be counted")]
+    Metrics(#[source] Cause),
     #[error("the configuration cannot be used")]
     Config(#[from] ConfigError),
     #[error("the Lambda Runtime API does not answer")]
     Runtime(#[source] lambda_runtime::Error),
 }
 
-/// Runs a function whose callers need `permissions` and whose requests `handler` answers, until
-/// the process is ended.
+/// Runs the function `service`, whose callers need `permissions` and whose requests `handler`
+/// answers, until the process is ended.
 pub async fn run(
+    service: &'static str,
     permissions: Permissions,
     handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
 ) -> ExitCode {
-    telemetry::init();
-    match Box::pin(serve(permissions, handler)).await {
+    telemetry::init(service);
+    match Box::pin(serve(service, permissions, handler)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => {
             tracing::error!("{}", Chain(&end));
@@ -77,12 +88,14 @@ pub async fn run(
 }
 
 async fn serve(
+    service: &'static str,
     permissions: Permissions,
     handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
 ) -> Result<(), End> {
+    metrics::init(service).map_err(End::Metrics)?;
     let config = Config::from_env(permissions)?;
     let edge = Edge { problem_type_base: config.problem_type_base.clone() };
-    let app = App::new(config).await;
+    let app = App::new(config);
     app.warm_up().await;
     http::run(edge, async |request| handler(&app, request).await).await.map_err(End::Runtime)
 }

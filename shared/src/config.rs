@@ -1,10 +1,16 @@
 //! Configuration: environment variables, read once at start.
 
-use crate::csp::{InvalidKeySource, Keys};
+use crate::{
+    csp::{InvalidKeySource, Keys},
+    store::Access,
+};
 
 /// What a function is configured with.
 #[derive(Debug)]
 pub struct Config {
+    /// The region and the credentials, as Lambda sets them: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+    pub aws: Access,
     /// The DynamoDB table: `TABLE_NAME`.
     pub table_name: String,
     /// The S3 bucket: `BUCKET_NAME`.
@@ -105,7 +111,14 @@ impl Config {
         if !is_url {
             return Err(ConfigError::InvalidTypeBase);
         }
+        let aws = Access::new(
+            required("AWS_REGION")?,
+            required("AWS_ACCESS_KEY_ID")?,
+            required("AWS_SECRET_ACCESS_KEY")?,
+            optional("AWS_SESSION_TOKEN")?,
+        );
         Ok(Self {
+            aws,
             table_name: required("TABLE_NAME")?,
             bucket_name: required("BUCKET_NAME")?,
             csp_issuer: required("CSP_ISSUER")?,
@@ -126,6 +139,9 @@ mod tests {
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, String> {
         let mut variables = HashMap::from([
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("TABLE_NAME", "table"),
             ("BUCKET_NAME", "bucket"),
             ("CSP_ISSUER", "https://issuer.example"),
@@ -143,6 +159,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.csp_permissions, ["a", "b"]);
         assert_eq!(config.problem_type_base, "https://example.com/probs");
+        assert!(!format!("{config:?}").contains("secret\""), "no secret gets into a log");
         for url in ["https://keys.example/jwks?format=jwks", "http://127.0.0.1:1/", "http://[::1]/"]
         {
             let config = read(&[("CSP_JWKS", ""), ("CSP_JWKS_URL", url)]).unwrap();
@@ -158,6 +175,7 @@ mod tests {
             "the environment variable CSP_JWKS_URL must be an https URL (or http on loopback)";
         for (changes, message) in [
             (&[("TABLE_NAME", "")][..], "the environment variable TABLE_NAME is not set"),
+            (&[("AWS_REGION", "")], "the environment variable AWS_REGION is not set"),
             (&[("CSP_JWKS", "")], KEY_SOURCES),
             (&[("CSP_JWKS_URL", "https://keys.example/")], KEY_SOURCES),
             (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "http://keys.example/")], NOT_HTTPS),

@@ -14,7 +14,10 @@ pub use self::{
     keys::{InvalidKeySource, Keys, KeysUnavailable},
     rs256::install_crypto_provider,
 };
-use crate::{problem::Problem, telemetry::Chain};
+use crate::{
+    problem::Problem,
+    telemetry::{self, Chain},
+};
 
 /// The header that some sibling VMware APIs name the token in.
 const CSP_AUTH_TOKEN: &str = "csp-auth-token";
@@ -177,6 +180,7 @@ impl Authenticator {
         if matches!(claims.context_name.as_str(), "" | "default") {
             return Err(Refusal::NoOrganization.into());
         }
+        telemetry::note_organization(&claims.context_name);
         let user = [claims.username, claims.acct, claims.sub]
             .into_iter()
             .flatten()
@@ -194,6 +198,7 @@ impl Authenticator {
 
     /// The claims of `token`, checked with the keys in hand and, where no key of them fits, with
     /// newly fetched ones: so the first request after a rotation passes.
+    #[tracing::instrument(level = "debug", name = "token", skip_all)]
     async fn verify(&self, token: &str) -> Result<Claims, AuthenticationError> {
         let keys = self.keys.current().await?;
         match self.verify_with(&keys, token) {

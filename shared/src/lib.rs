@@ -9,7 +9,7 @@
 //! | [`validation`] | what an upload must be: form, filter, archive |
 //! | [`catalog`], [`customization`], [`file_name`], [`id`], [`timestamp`] | the domain |
 //! | [`store`] | the DynamoDB table and the S3 bucket |
-//! | [`config`], [`telemetry`] | environment in, logs out |
+//! | [`config`], [`telemetry`], [`metrics`] | environment in, logs and metrics out |
 //!
 //! Only [`http`] knows Lambda's events, and only [`store`] the AWS SDK.
 
@@ -21,6 +21,7 @@ pub mod customization;
 pub mod file_name;
 pub mod http;
 pub mod id;
+pub mod metrics;
 pub mod problem;
 pub mod store;
 pub mod telemetry;

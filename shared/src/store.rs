@@ -2,54 +2,26 @@
 //!
 //! Bytes go before the record that points at them, and nothing here ever deletes.
 
+mod attempts;
+mod backoff;
 mod bucket;
+mod connection;
 mod item;
 mod receipt;
 mod references;
 mod table;
 
-use std::time::Duration;
-
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 pub use self::{
     bucket::Bucket,
+    connection::{Access, http_client, retries, timeouts},
     item::Record,
     receipt::Receipt,
     references::{References, Wanted},
     table::{CreateError, RecordError, Table},
 };
 use crate::problem::{Cause, Problem};
-
-/// How long a connection may take to open. AWS's own endpoints take a few milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long one attempt may take: long enough for the largest upload.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long an operation may take with all its attempts. The gateway gives up after 29 s.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
-
-/// What AWS's clients are configured with: the environment's region, credentials and endpoints,
-/// one HTTPS client for all of them, and an end to every wait.
-pub async fn sdk_config() -> SdkConfig {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client)
-        .retry_config(RetryConfig::standard())
-        .timeout_config(timeouts)
-        .load()
-        .await
-}
 
 /// Why a store did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -100,18 +72,19 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// The error codes by which AWS says "not now", whatever the HTTP status.
-const TRANSIENT: [&str; 11] = [
+/// The error code of what a transaction at work stands in the way of.
+const TRANSACTION_CONFLICT: &str = "TransactionConflictException";
+
+/// The error codes by which AWS says "not now" under a status that says "not so".
+const TRANSIENT: [&str; 9] = [
     "ConditionalRequestConflict",
-    "InternalServerError",
     "LimitExceededException",
-    "OperationAborted",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestTimeout",
-    "SlowDown",
+    "Throttling",
     "ThrottlingException",
-    "TransactionConflictException",
+    TRANSACTION_CONFLICT,
     "TransactionInProgressException",
 ];
 
@@ -126,7 +99,10 @@ impl StoreError {
             | SdkError::DispatchFailure(_)
             | SdkError::ResponseError(_) => true,
             SdkError::ServiceError(context) => {
-                context.raw().status().is_server_error()
+                let status = context.raw().status();
+                // A success that is an error is one that cannot be read.
+                status.is_success()
+                    || status.is_server_error()
                     || context.err().code().is_some_and(|code| TRANSIENT.contains(&code))
             }
             _ => false,

@@ -1,74 +1,136 @@
 //! Logs: one JSON object a line on standard output, where Lambda collects it.
+//!
+//! A request has one line of its own, written by the edge inside [`request_span`], so that whatever
+//! else is logged on its way bears its identifiers too. The keys are those that Powertools for AWS
+//! Lambda made known: <https://docs.aws.amazon.com/powertools/python/latest/core/logger/>. At
+//! `DEBUG` each step of a request (`token`, `form`, `archive`, each call to a store) has a line as
+//! well, that says how long it took.
+//!
+//! The trace of a request goes on to the stores without our doing: Lambda's runtime puts it into
+//! the environment, and the AWS SDK sends it from there as `x-amzn-trace-id`.
 
-use std::{
-    error::Error,
-    fmt::{self, Write as _},
-    io, panic,
+mod lines;
+mod panics;
+
+use std::{error::Error, fmt, panic, sync::LazyLock, time::Duration};
+
+use tracing::{
+    Level, Span,
+    field::{Empty, display},
+    level_filters::LevelFilter,
 };
+use tracing_subscriber::{
+    filter::{FilterExt, Targets, filter_fn},
+    layer::{Layer, SubscriberExt},
+    util::SubscriberInitExt,
+};
+use uuid::Uuid;
 
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use self::lines::Lines;
+pub(crate) use self::lines::print;
+#[cfg(test)]
+pub(crate) use self::lines::written_by;
+pub use self::panics::Panics;
+use crate::id::{CustomizationId, Id};
 
 /// Where Lambda's advanced logging controls put the level to log at.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
-/// Begins to log; further calls do nothing.
-///
-/// The configured level is for this product's own lines. Of the libraries' only warnings are
-/// logged: at finer levels they print requests, and with them what must not be in a log.
-pub fn init() {
+static CONFIGURED: LazyLock<Level> = LazyLock::new(|| {
     let level = std::env::var(LEVEL).ok().and_then(|level| level.parse().ok());
-    let level = level.unwrap_or(LevelFilter::INFO);
-    let targets = Targets::new()
+    level.unwrap_or(Level::INFO)
+});
+
+/// The least level that is logged: `AWS_LAMBDA_LOG_LEVEL`, else `INFO`.
+#[must_use]
+pub fn level() -> Level {
+    *CONFIGURED
+}
+
+/// Begins to log on behalf of `service`; further calls do nothing.
+pub fn init(service: &'static str) {
+    let lines = Lines::new(service, print);
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter(level()))).try_init();
+    panic::set_hook(Box::new(Panics::hook));
+}
+
+/// What is logged at `level`.
+///
+/// It is for this product's own lines. Of the libraries' only warnings are logged: at finer levels
+/// they print requests, and with them what must not be in a log. But the AWS SDK's span of each
+/// call to a store is as good as one of ours: its fields are the operation's name and numbers.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method is not general enough for the filter"
+)]
+fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
+    let level = LevelFilter::from_level(level);
+    let lines = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
+        // It complains of each value of a metric past the hundredth in one request.
+        .with_target("metrics_cloudwatch_embedded", LevelFilter::OFF)
         .with_target("shared", level)
         .with_target("create_customization", level)
         .with_target("get_customization", level);
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_target(false)
-        .with_writer(|| AsciiOutput);
-    let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
-    // The default hook writes plain text, of several lines.
-    panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, cause = panic.payload_as_str(), "panicked");
-    }));
+    let calls = Targets::new()
+        .with_target("aws_sdk_dynamodb::operation", level)
+        .with_target("aws_sdk_s3::operation", level);
+    lines.or(calls.and(filter_fn(|what| what.is_span())))
 }
 
-/// Standard output for JSON. Whatever is not printable ASCII is escaped: JSON itself lets pass C1
-/// controls, which some terminals obey, and marks of writing direction, which make a line read
-/// other than it is.
-struct AsciiOutput;
-
-impl io::Write for AsciiOutput {
-    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
-        io::stdout().write_all(ascii(&String::from_utf8_lossy(json)).as_bytes())?;
-        Ok(json.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
-    }
+/// What names a request, from its first moment on.
+#[derive(Debug)]
+pub struct RequestIds<'a> {
+    /// The gateway's identifier of the request: the `instance` of a problem, and the answer's
+    /// header `x-amzn-requestid`.
+    pub request_id: Uuid,
+    /// Lambda's identifier of the invocation.
+    pub function_request_id: &'a str,
+    /// The header that X-Ray's trace comes in, such as `Root=1-5759e988-bd862e3fe1be46a994272793;…`.
+    pub trace_header: Option<&'a str>,
 }
 
-/// `json` with escapes in place of all but printable ASCII and line ends.
-fn ascii(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if matches!(character, ' '..='~' | '\n') {
-            escaped.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // A string takes all that is written to it.
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        }
-    }
-    escaped
+/// The span of a request: its fields are in every line that is written within. What the request is
+/// about is noted once it is known.
+#[must_use]
+pub fn request_span(ids: &RequestIds<'_>, method: &str, route: &str, cold_start: bool) -> Span {
+    let &RequestIds { request_id, function_request_id, trace_header } = ids;
+    let trace = trace_header
+        .and_then(|header| header.split(';').find_map(|part| part.strip_prefix("Root=")));
+    // Of the highest level, so that it is there whatever the level.
+    tracing::error_span!(
+        "request",
+        function_request_id,
+        xray_trace_id = trace,
+        cold_start,
+        %request_id,
+        method,
+        route,
+        org_id = Empty,
+        catalog_id = Empty,
+        customization_id = Empty,
+    )
+}
+
+/// Notes whose request it is, as a token that was checked says.
+pub fn note_organization(organization: &str) {
+    Span::current().record("org_id", organization);
+}
+
+/// Notes which catalog the request is about.
+pub fn note_catalog(id: &Id) {
+    Span::current().record("catalog_id", id.as_str());
+}
+
+/// Notes which customization the request is about.
+pub fn note_customization(id: &CustomizationId) {
+    Span::current().record("customization_id", display(id));
+}
+
+/// `duration` in milliseconds, to the microsecond.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// An error with all its causes, on one line.
@@ -83,19 +145,5 @@ impl fmt::Display for Chain<'_> {
             cause = error.source();
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_printable_ascii_is_escaped() {
-        let json = "{\"cause\":\"a\u{9b}2J\u{202e}\u{7f}é😀\"}\n";
-        let escaped = "{\"cause\":\"a\\u009b2J\\u202e\\u007f\\u00e9\\ud83d\\ude00\"}\n";
-        assert_eq!(ascii(json), escaped);
-        let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(read(escaped), read(json));
     }
 }

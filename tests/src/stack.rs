@@ -17,11 +17,14 @@ use local::{
     stores::TABLE,
 };
 use serde_json::Value;
-use shared::store::Table;
+use shared::{id::Digest, store::Table};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::api::{Answer, Api};
+use crate::{
+    api::{Answer, Api},
+    proxy::Proxy,
+};
 
 /// The catalog that most tests upload to.
 pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
@@ -44,13 +47,61 @@ pub struct TestStack {
     directory: TempDir,
 }
 
-/// Everything in the stores: the table's items by their keys, and the names of the bucket's files.
+/// Everything in the stores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contents {
-    /// The items, by partition and sort key.
-    pub items: BTreeMap<(String, String), BTreeMap<String, AttributeValue>>,
-    /// The files that hold objects.
-    pub objects: BTreeSet<PathBuf>,
+    /// The table's items, by partition and sort key.
+    pub items: BTreeMap<(String, String), Item>,
+    /// The digests of the bucket's objects, by their keys; of what is no object, by its path.
+    pub objects: BTreeMap<String, Digest>,
+}
+
+/// An item's attributes.
+pub type Item = BTreeMap<String, AttributeValue>;
+
+impl Contents {
+    /// The records of a catalog's customizations, by their identifiers.
+    pub fn customizations(&self, catalog: &str) -> BTreeMap<&str, &Item> {
+        self.below(catalog, "CUSTOMIZATION#")
+    }
+
+    /// The receipts of a catalog's creates, by the digests of their idempotency keys.
+    pub fn receipts(&self, catalog: &str) -> BTreeMap<&str, &Item> {
+        self.below(catalog, "IDEMPOTENCY#")
+    }
+
+    fn below(&self, catalog: &str, prefix: &str) -> BTreeMap<&str, &Item> {
+        let partition = format!("CATALOG#{catalog}");
+        let items = self.items.iter().filter(|((pk, _), _)| *pk == partition);
+        items.filter_map(|((_, sk), item)| Some((sk.strip_prefix(prefix)?, item))).collect()
+    }
+
+    /// Asserts what holds whatever has failed: the bytes of each record are there and have its
+    /// digest, and each idempotency key has one customization, which no other has.
+    pub fn assert_whole(&self) {
+        let catalogs = self.items.keys().filter(|(_, sk)| sk == "CATALOG");
+        for catalog in catalogs.filter_map(|(pk, _)| pk.strip_prefix("CATALOG#")) {
+            let customizations = self.customizations(catalog);
+            for (id, record) in &customizations {
+                assert_eq!(record["id"].as_s().unwrap(), id);
+                let digest = text(&record["artifact"], "id");
+                let stored = self.objects.get(&format!("{catalog}/{digest}"));
+                let stored = stored.map(ToString::to_string);
+                assert_eq!(stored.as_deref(), Some(digest), "the bytes of {id}");
+            }
+            let mut answered = BTreeSet::new();
+            for (key, receipt) in self.receipts(catalog) {
+                let id = text(&receipt["customization"], "id");
+                assert!(customizations.contains_key(id), "{key} is for {id}, which is not there");
+                assert!(answered.insert(id), "{id} has two keys");
+            }
+        }
+    }
+}
+
+/// The text in the field `name` of a map.
+fn text<'a>(map: &'a AttributeValue, name: &str) -> &'a str {
+    map.as_m().expect("a map")[name].as_s().expect("a text")
 }
 
 impl TestStack {
@@ -61,12 +112,23 @@ impl TestStack {
 
     /// A new stack whose functions have these variables changed; none takes one out.
     pub async fn start_with(environment: &[(&str, Option<&str>)]) -> Self {
+        Self::start_within(Limits::AWS, environment).await
+    }
+
+    /// A new stack with other limits, whose functions have these variables changed.
+    pub async fn start_within(limits: Limits, environment: &[(&str, Option<&str>)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let stack = Self::run(directory.path(), environment).await;
+        let stack = Self::run(directory.path(), limits, environment).await;
         Self { stack, directory }
     }
 
-    async fn run(directory: &Path, environment: &[(&str, Option<&str>)]) -> Stack {
+    /// A stack on what another one has left in its [directory](Self::directory).
+    pub async fn start_on(directory: TempDir) -> Self {
+        let stack = Self::run(directory.path(), Limits::AWS, &[]).await;
+        Self { stack, directory }
+    }
+
+    async fn run(directory: &Path, limits: Limits, environment: &[(&str, Option<&str>)]) -> Stack {
         let binaries = binaries().await;
         let place = Place::take(0, &directory.join("data")).await.expect("a free place");
         let environment = environment
@@ -74,7 +136,7 @@ impl TestStack {
             .map(|&(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
             .collect();
         let catalogs = Catalogs::read(&sample_catalogs()).expect("the sample is read");
-        let options = Options { binaries, catalogs, environment, limits: Limits::AWS };
+        let options = Options { binaries, catalogs, environment, limits };
         Stack::start(place, options).await.expect("the stack starts")
     }
 
@@ -82,8 +144,7 @@ impl TestStack {
     pub async fn restart(self) -> Self {
         let Self { stack, directory } = self;
         stack.stop().await;
-        let stack = Self::run(directory.path(), &[]).await;
-        Self { stack, directory }
+        Self::start_on(directory).await
     }
 
     /// Where the gateway is.
@@ -125,23 +186,73 @@ impl TestStack {
     pub fn line_of(&self, answer: &Answer) -> Value {
         let id = answer.header("x-amzn-requestid");
         let log = FunctionName::ALL.map(|function| self.log(function)).concat();
-        let lines: Vec<_> = log.lines().filter(|line| line.contains(id)).collect();
-        let [line] = lines[..] else { panic!("{lines:?} of the request {id}") };
-        serde_json::from_str(line).expect("a line is JSON")
+        let lines = log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+        // Whatever else was logged on the request's way bears its identifier, too.
+        let of_request = |line: &Value| line["request_id"] == id && line["status"].is_u64();
+        let mut lines: Vec<_> = lines.filter(of_request).collect();
+        assert_eq!(lines.len(), 1, "{lines:?} of the request {id}");
+        lines.remove(0)
     }
 
     /// What the stores hold now.
     pub async fn contents(&self) -> Contents {
-        let client = Client::new(&self.stack.stores().sdk_config());
-        let mut pages = client.scan().table_name(TABLE).into_paginator().items().send();
+        let mut pages = self.dynamodb().scan().table_name(TABLE).into_paginator().items().send();
         let mut items = BTreeMap::new();
         while let Some(item) = pages.next().await {
             let item = item.expect("the table can be read");
             let text = |name: &str| item[name].as_s().expect("a key is a string").clone();
             items.insert((text("PK"), text("SK")), item.into_iter().collect());
         }
-        Contents { items, objects: files(&self.stack.stores().data_dir().path().join("s3")) }
+        let files = files(&self.stack.stores().data_dir().path().join("s3"));
+        Contents { items, objects: files.iter().map(|path| object(path)).collect() }
     }
+
+    /// A client of the table's store.
+    pub fn dynamodb(&self) -> Client {
+        Client::new(&self.stack.stores().sdk_config())
+    }
+}
+
+/// A stack whose functions reach its stores by way of proxies.
+#[derive(Debug)]
+pub struct ProxiedStack {
+    /// The stack.
+    pub stack: TestStack,
+    /// Before its table.
+    pub dynamodb: Proxy,
+    /// Before its bucket.
+    pub s3: Proxy,
+}
+
+impl ProxiedStack {
+    /// A new stack with the sample catalog, and these limits.
+    pub async fn start(limits: Limits) -> Self {
+        // Where the stores are is known once they run, and the functions then run, too.
+        let dynamodb = Proxy::before(String::new()).await;
+        let s3 = Proxy::before(String::new()).await;
+        let environment = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
+            ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
+        ];
+        let stack = TestStack::start_within(limits, &environment).await;
+        dynamodb.move_to(stack.stack().stores().dynamodb_endpoint());
+        s3.move_to(stack.stack().stores().s3_endpoint());
+        Self { stack, dynamodb, s3 }
+    }
+}
+
+/// The key of the object that a file holds, and the digest of its bytes; for a file that holds
+/// none, its path and digest.
+fn object(path: &Path) -> (String, Digest) {
+    let file = fs::read(path).expect("a file of the bucket");
+    let parse = || {
+        let (rest, length) = file.split_last_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (bytes, attributes) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
+        let attributes: Value = serde_json::from_slice(attributes).ok()?;
+        Some((attributes["key"].as_str()?.to_owned(), Digest::of(bytes)))
+    };
+    parse().unwrap_or_else(|| (path.display().to_string(), Digest::of(&file)))
 }
 
 /// All files below `directory`.

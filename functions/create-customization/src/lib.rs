@@ -11,12 +11,25 @@ use shared::{
     customization::{Artifact, Customization, CustomizationStatus, Links},
     http::{self, Request, Response},
     id::{CustomizationId, Digest, Id},
+    metrics,
     problem::Problem,
     store::{CreateError, Receipt},
+    telemetry,
     timestamp::Timestamp,
 };
 
 use self::upload::Upload;
+
+/// The IAM actions that the function's role allows: what its requests to the stores need. For a
+/// transaction that is what each action in it needs.
+pub const ACTIONS: [&str; 6] = [
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "s3:PutObject",
+];
 
 /// Checks an upload, keeps its bytes, then its record.
 ///
@@ -47,11 +60,15 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     app.bucket.put(&catalog_id, upload.digest, upload.file.content.clone()).await?;
 
     let key = upload.idempotency_key;
+    let bytes = upload.file.content.len();
     let customization = customization(catalog_id, upload, &caller);
     let receipt = key.map(|key| (key, Receipt::new(fingerprint, customization.clone())));
     let receipt = receipt.as_ref().map(|(key, receipt)| (*key, receipt));
     match app.table.create(&caller.organization, &customization, receipt).await {
-        Ok(()) => created(&customization),
+        Ok(()) => {
+            metrics::created(bytes);
+            created(&customization)
+        }
         Err(CreateError::CatalogGone) => Err(Problem::CatalogNotFound),
         Err(CreateError::KeyUsed(receipt)) => replay(&receipt, fingerprint),
         Err(CreateError::Store(error)) => Err(error.into()),
@@ -97,6 +114,7 @@ struct Created<'a> {
 }
 
 fn created(customization: &Customization) -> Result<Response, Problem> {
+    telemetry::note_customization(&customization.id);
     let body = Created {
         customization,
         global: customization.filter.is_none(),

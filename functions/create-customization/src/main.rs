@@ -6,5 +6,6 @@ use shared::config::Permissions;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::app::run(Permissions::Create, create_customization::handle).await
+    shared::app::run(env!("CARGO_PKG_NAME"), Permissions::Create, create_customization::handle)
+        .await
 }

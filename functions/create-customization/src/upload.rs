@@ -5,6 +5,7 @@ use shared::{
     customization::Filter,
     http::Request,
     id::{Digest, Id},
+    metrics,
     problem::{Problem, Violation},
     store::{Receipt, StoreError, Wanted},
     validation::{
@@ -12,6 +13,7 @@ use shared::{
         form::{self, File, Form, FormError},
     },
 };
+use tracing::Span;
 
 use crate::idempotency;
 
@@ -98,8 +100,12 @@ async fn check_archive(
 ) -> Result<Option<(Digest, Option<Violation>)>, Problem> {
     let Some(file) = file else { return Ok(None) };
     let content = file.content.clone();
+    let request = Span::current();
     let check = move || {
-        let fault = archive::check(&content, &archive::Limits::PRODUCTION).err();
+        let _request = request.entered();
+        let fault = archive::check(&content, &archive::Limits::PRODUCTION)
+            .inspect_err(|fault| metrics::archive_refused(fault.rule()))
+            .err();
         (Digest::of(&content), fault.map(|fault| Violation::new("file", fault.to_string())))
     };
     let outcome = tokio::task::spawn_blocking(check).await;

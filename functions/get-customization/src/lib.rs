@@ -14,9 +14,20 @@ use shared::{
     id::{CustomizationId, Digest, Id},
     problem::{Problem, Violation},
     store::Wanted,
+    telemetry,
 };
 
 use self::answer::Detailed;
+
+/// The IAM actions that the function's role allows: what its requests to the stores need, and the
+/// links that it signs. Without leave to list the bucket, S3 does not tell that a file is missing.
+pub const ACTIONS: [&str; 5] = [
+    "dynamodb:BatchGetItem",
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+    "s3:GetObject",
+    "s3:ListBucket",
+];
 
 /// Answers either route.
 ///
@@ -48,7 +59,10 @@ async fn customization(
     id: &str,
 ) -> Result<Response, Problem> {
     // What cannot be an identifier is asked for like one that is nobody's.
-    let id: CustomizationId = id.parse().unwrap_or_else(|_| CustomizationId::generate());
+    let id: CustomizationId = id
+        .parse()
+        .inspect(telemetry::note_customization)
+        .unwrap_or_else(|_| CustomizationId::generate());
     let (owned, customization, results) = tokio::join!(
         app.require_catalog(caller, catalog_id),
         app.table.customization(catalog_id, id),

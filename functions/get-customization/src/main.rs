@@ -6,5 +6,5 @@ use shared::config::Permissions;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::app::run(Permissions::Read, get_customization::handle).await
+    shared::app::run(env!("CARGO_PKG_NAME"), Permissions::Read, get_customization::handle).await
 }

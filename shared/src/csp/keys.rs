@@ -7,19 +7,24 @@ use std::{
 };
 
 use ::http::{StatusCode, Uri};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::{
+    client::{http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError},
+    http::HttpError,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
 use jsonwebtoken::DecodingKey;
-use rustls::crypto::ring;
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::telemetry::Chain;
+use crate::{
+    metrics::{self, Dependency},
+    telemetry::Chain,
+};
 
 /// How long a fetch may take in all. It stands in a request's way, so it is short.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -54,9 +59,6 @@ pub enum InvalidKeySource {
     /// Whoever stands in the middle could answer keys of their own.
     #[error("must be an https URL (or http on loopback)")]
     NotHttps,
-    /// This machine trusts no certificate authority.
-    #[error("cannot be asked: this machine has no root certificates")]
-    NoRootCertificates(#[source] std::io::Error),
     /// It is no JWKS.
     #[error(transparent)]
     InvalidKeySet(#[from] InvalidKeySet),
@@ -87,7 +89,7 @@ impl Keys {
             Some("http") if loopback => {}
             _ => return Err(InvalidKeySource::NotHttps),
         }
-        Ok(Self::Fetched(Box::new(KeyServer::new(url)?)))
+        Ok(Self::Fetched(Box::new(KeyServer::new(url))))
     }
 
     /// The keys to check a token with.
@@ -192,10 +194,13 @@ impl PublicKey {
 pub enum KeysUnavailable {
     /// The key server could not be asked.
     #[error("the key server does not answer")]
-    Request(#[from] hyper_util::client::legacy::Error),
+    Connection(#[from] ConnectorError),
+    /// The request cannot be made.
+    #[error("the key server cannot be asked")]
+    Request(#[from] HttpError),
     /// The key server answered something other than 200; redirections are not followed.
     #[error("the key server answers {0}")]
-    Status(StatusCode),
+    Status(u16),
     /// The answer breaks off, or is larger than it may be.
     #[error("the key server's answer cannot be read")]
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -211,7 +216,7 @@ pub enum KeysUnavailable {
 #[derive(Debug)]
 pub struct KeyServer {
     url: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    connector: Connector,
     cached: RwLock<Option<Cached>>,
     /// When a refresh was last begun; held while anything is fetched. The first fetch is none: a
     /// rotation just after it is noticed, too.
@@ -225,19 +230,14 @@ struct Cached {
 }
 
 impl KeyServer {
-    fn new(url: Uri) -> Result<Self, InvalidKeySource> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(ring::default_provider())
-            .map_err(InvalidKeySource::NoRootCertificates)?
-            .https_or_http()
-            .enable_http1()
+    fn new(url: Uri) -> Self {
+        // The same as for AWS: this machine's root certificates are read but once.
+        let connector = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            // Minutes lie between two fetches: whatever connection was kept would be closed by then.
+            .pool_max_idle_per_host(0)
             .build();
-        Ok(Self {
-            url,
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            cached: RwLock::new(None),
-            last_refresh: Mutex::new(None),
-        })
+        Self { url, connector, cached: RwLock::new(None), last_refresh: Mutex::new(None) }
     }
 
     async fn current(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
@@ -279,17 +279,27 @@ impl KeyServer {
     }
 
     async fn fetch(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, self.answer()).await??;
-        let keys = Arc::new(KeySet::parse(&answer)?);
+        let begun = Instant::now();
+        let keys = self.ask().await;
+        metrics::attempted(Dependency::KeyServer, begun.elapsed(), keys.is_err());
+        let keys = Arc::new(keys?);
+        metrics::keys_refreshed();
         let cached = Cached { keys: Arc::clone(&keys), fetched_at: Instant::now() };
         *self.cached.write().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         Ok(keys)
     }
 
+    #[tracing::instrument(level = "debug", name = "keys", skip_all)]
+    async fn ask(&self) -> Result<KeySet, KeysUnavailable> {
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, self.answer()).await??;
+        Ok(KeySet::parse(&answer)?)
+    }
+
     async fn answer(&self) -> Result<Bytes, KeysUnavailable> {
-        let answer = self.client.get(self.url.clone()).await?;
-        if answer.status() != StatusCode::OK {
-            return Err(KeysUnavailable::Status(answer.status()));
+        let answer = self.connector.call(HttpRequest::get(self.url.to_string())?).await?;
+        let status = answer.status();
+        if status.as_u16() != StatusCode::OK {
+            return Err(KeysUnavailable::Status(status.as_u16()));
         }
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES);
         Ok(body.collect().await.map_err(KeysUnavailable::Body)?.to_bytes())

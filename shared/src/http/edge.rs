@@ -5,19 +5,25 @@ use std::{
     convert::Infallible,
     error::Error,
     panic::AssertUnwindSafe,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ::http::{HeaderValue, StatusCode, header};
 use futures_util::FutureExt;
-use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use lambda_runtime::{Context, LambdaEvent, Runtime, service_fn};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{Event, Request, Response, coding::Coded, proxy_response::ProxyResponse};
-use crate::{problem::Problem, telemetry::Chain};
+use crate::{
+    metrics,
+    problem::Problem,
+    telemetry::{self, Chain, Panics, RequestIds},
+};
 
 /// What of an invocation's time is kept for the answer itself.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 
 /// How long API Gateway waits for an answer.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(29);
@@ -38,28 +44,45 @@ pub async fn run(
     edge: Edge,
     handler: impl AsyncFn(&Request) -> Result<Response, Problem>,
 ) -> Result<(), lambda_runtime::Error> {
-    let (edge, handler) = (&edge, &handler);
+    let (edge, handler, cold) = (&edge, &handler, &AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Event>| async move {
-        let invocation = Invocation {
-            id: event.payload.request_id.or_else(|| event.context.request_id.parse().ok()),
-            time: time_left(event.context.deadline).saturating_sub(ANSWER_MARGIN),
-        };
-        Ok::<_, Infallible>(edge.answer(event.payload, &invocation, handler).await)
+        let LambdaEvent { payload, context } = event;
+        let invocation = Invocation::new(&payload, &context, cold.swap(false, Ordering::Relaxed));
+        let answer = edge.answer(payload, &invocation, handler).await;
+        metrics::flush(&context.request_id);
+        Ok::<_, Infallible>(answer)
     });
     Runtime::new(service).run().await
 }
 
-/// The time until `deadline`, in milliseconds since 1970. A deadline that is past already is none:
-/// `cargo lambda watch` gives such.
+/// The time until `deadline`, in milliseconds since 1970, but no longer than the gateway waits. A
+/// deadline that is past already is none: `cargo lambda watch` gives such.
 fn time_left(deadline: u64) -> Duration {
     let deadline = UNIX_EPOCH + Duration::from_millis(deadline);
-    deadline.duration_since(SystemTime::now()).unwrap_or(GATEWAY_TIMEOUT)
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or(GATEWAY_TIMEOUT);
+    left.min(GATEWAY_TIMEOUT)
 }
 
 /// What is known of one invocation besides its event.
-struct Invocation {
-    id: Option<Uuid>,
+struct Invocation<'a> {
+    ids: RequestIds<'a>,
     time: Duration,
+    cold_start: bool,
+}
+
+impl<'a> Invocation<'a> {
+    fn new(event: &Event, context: &'a Context, cold_start: bool) -> Self {
+        let id = event.request_id.or_else(|| context.request_id.parse().ok());
+        Self {
+            ids: RequestIds {
+                request_id: id.unwrap_or_else(Uuid::new_v4),
+                function_request_id: &context.request_id,
+                trace_header: context.xray_trace_id.as_deref(),
+            },
+            time: time_left(context.deadline).saturating_sub(ANSWER_MARGIN),
+            cold_start,
+        }
+    }
 }
 
 /// What ended a handler early.
@@ -75,22 +98,20 @@ impl Edge {
     async fn answer(
         &self,
         event: Event,
-        invocation: &Invocation,
+        invocation: &Invocation<'_>,
         handler: &impl AsyncFn(&Request) -> Result<Response, Problem>,
     ) -> ProxyResponse {
-        let started = Instant::now();
-        let id = invocation.id.unwrap_or_else(Uuid::new_v4);
-        let work = AssertUnwindSafe(handler(&event.request)).catch_unwind();
-        let outcome = match tokio::time::timeout(invocation.time, work).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => Err(Problem::Internal(Interruption::Panic(message(&panic)).into())),
-            Err(_) => Err(Problem::ServiceUnavailable(Interruption::Deadline.into())),
-        };
-        let headers = event.request.headers();
-        let outcome = outcome.and_then(|response| Coded::new(guarded(response), headers));
-        log(&event, id, started.elapsed(), &outcome);
-        let coded = outcome.unwrap_or_else(|problem| Coded::identity(self.problem(&problem, id)));
-        ProxyResponse::new(coded, event.shape)
+        let Event { request, route, shape, .. } = event;
+        let Invocation { ids, time, cold_start } = invocation;
+        let method = request.method().as_str();
+        let span = telemetry::request_span(ids, method, &route, *cold_start);
+        let outcome = outcome(&request, *time, handler).instrument(span.clone()).await;
+        span.in_scope(|| log(&outcome));
+        count(&outcome.result, *cold_start);
+        let coded = outcome
+            .result
+            .unwrap_or_else(|problem| Coded::identity(self.problem(&problem, ids.request_id)));
+        ProxyResponse::new(coded, shape)
     }
 
     /// `problem` as a response.
@@ -116,6 +137,32 @@ impl Edge {
     }
 }
 
+/// What became of a request.
+struct Outcome {
+    result: Result<Coded, Problem>,
+    duration: Duration,
+    /// Where the handler panicked, if it did.
+    panicked_at: Option<String>,
+}
+
+/// What `handler` makes of `request` within this time; whatever happens, there is an answer.
+async fn outcome(
+    request: &Request,
+    time: Duration,
+    handler: &impl AsyncFn(&Request) -> Result<Response, Problem>,
+) -> Outcome {
+    let started = Instant::now();
+    let panics = Panics::note();
+    let work = AssertUnwindSafe(handler(request)).catch_unwind();
+    let result = match tokio::time::timeout(time, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(Problem::Internal(Interruption::Panic(message(&*panic)).into())),
+        Err(_) => Err(Problem::ServiceUnavailable(Interruption::Deadline.into())),
+    };
+    let result = result.and_then(|response| Coded::new(guarded(response), request.headers()));
+    Outcome { result, duration: started.elapsed(), panicked_at: panics.location() }
+}
+
 /// `response` with the headers that every answer carries: it is what it says it is, and nobody
 /// keeps it unless it says that they may.
 fn guarded(mut response: Response) -> Response {
@@ -131,26 +178,140 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// The one log line of a request.
-fn log(event: &Event, id: Uuid, duration: Duration, outcome: &Result<Coded, Problem>) {
-    let duration_ms = duration.as_secs_f64() * 1000.0;
-    let method = event.request.method().as_str();
-    let route = event.route.as_str();
-    match outcome {
+/// Writes the one log line of a request, inside of its span.
+fn log(outcome: &Outcome) {
+    let duration_ms = telemetry::milliseconds(outcome.duration);
+    let problem = match &outcome.result {
         Ok(coded) => {
             let status = coded.response.status().as_u16();
-            tracing::info!(request_id = %id, method, route, status, duration_ms, "answered");
+            tracing::info!(status, duration_ms, "answered");
+            return;
         }
-        Err(problem) => {
-            let (status, slug) = (problem.status(), problem.slug());
-            let cause = problem.source().map(|cause| Chain(cause).to_string());
-            if status.is_server_error() {
-                let status = status.as_u16();
-                tracing::error!(request_id = %id, method, route, status, duration_ms, problem = slug, cause, "failed");
-            } else {
-                let status = status.as_u16();
-                tracing::info!(request_id = %id, method, route, status, duration_ms, problem = slug, cause, "refused");
-            }
+        Err(problem) => problem,
+    };
+    let (status, slug) = (problem.status(), problem.slug());
+    let cause = problem.source().map(|cause| Chain(cause).to_string());
+    let (failed, status) = (status.is_server_error(), status.as_u16());
+    if failed {
+        let location = outcome.panicked_at.as_deref();
+        tracing::error!(status, duration_ms, problem = slug, cause, location, "failed");
+    } else {
+        tracing::info!(status, duration_ms, problem = slug, cause, "refused");
+    }
+}
+
+/// Counts what every request is counted by.
+fn count(result: &Result<Coded, Problem>, cold_start: bool) {
+    if cold_start {
+        metrics::cold_start();
+    }
+    if let Err(problem) = result {
+        metrics::refused(problem.slug());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event() -> Event {
+        let event = json!({
+            "resource": "/catalogs/{catalog_id}/customizations",
+            "httpMethod": "POST",
+            "requestContext": {"requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"},
+        });
+        serde_json::from_str(&event.to_string()).unwrap()
+    }
+
+    /// The lines that are written of a request.
+    fn lines(handler: &impl AsyncFn(&Request) -> Result<Response, Problem>) -> Vec<Value> {
+        lines_within(GATEWAY_TIMEOUT, handler)
+    }
+
+    /// The same, where the handler may take this long.
+    fn lines_within(
+        time: Duration,
+        handler: &impl AsyncFn(&Request) -> Result<Response, Problem>,
+    ) -> Vec<Value> {
+        let mut context = Context::default();
+        context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
+        context.xray_trace_id = Some("Root=1-5759e988-bd862e3f;Parent=x;Sampled=1".to_owned());
+        let edge = Edge { problem_type_base: String::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        telemetry::written_by(|| {
+            let event = event();
+            let invocation = Invocation { time, ..Invocation::new(&event, &context, true) };
+            runtime.block_on(edge.answer(event, &invocation, handler));
+        })
+    }
+
+    #[test]
+    fn a_panic_is_told_of_in_the_line_of_its_request() {
+        panic::set_hook(Box::new(Panics::hook));
+        let (here, panicking) = (line!(), lines(&async |_| panic!("on purpose")));
+        let (there, elsewhere) = (
+            line!() + 1,
+            lines(&async |_| match tokio::task::spawn_blocking(|| panic!("in a thread")).await {
+                Ok(never) => never,
+                Err(panic) => Err(Problem::Internal(panic.into())),
+            }),
+        );
+        drop(panic::take_hook());
+        for (lines, place, cause) in
+            [(panicking, here, "panic: on purpose"), (elsewhere, there, "in a thread")]
+        {
+            let [line] = &lines[..] else { panic!("{lines:?}") };
+            let location = line["location"].as_str().unwrap();
+            assert!(location.starts_with(&format!("{}:{place}:", file!())), "{location}");
+            assert!(line["cause"].as_str().unwrap().contains(cause), "{line}");
+            let expected = json!({
+                "level": "ERROR",
+                "message": "failed",
+                "timestamp": line["timestamp"],
+                "service": "service",
+                "function_request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+                "xray_trace_id": "1-5759e988-bd862e3f",
+                "cold_start": true,
+                "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+                "method": "POST",
+                "route": "/catalogs/{catalog_id}/customizations",
+                "status": 500,
+                "duration_ms": line["duration_ms"],
+                "problem": "internal-error",
+                "cause": line["cause"],
+                "location": line["location"],
+            });
+            assert_eq!(*line, expected);
         }
+    }
+
+    #[test]
+    fn a_panic_is_answered_as_a_problem_and_the_next_request_as_ever() {
+        let edge = Edge { problem_type_base: "https://example.com".to_owned() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let context = Context::default();
+        let invocation = Invocation::new(&event(), &context, false);
+        let panicking = async |_: &Request| -> Result<Response, Problem> { panic!("on purpose") };
+        let panicked = runtime.block_on(edge.answer(event(), &invocation, &panicking));
+        let expected = edge.problem(&Problem::Internal("x".into()), invocation.ids.request_id);
+        let expected = ProxyResponse::new(Coded::identity(expected), event().shape);
+        assert_eq!(json!(panicked), json!(expected));
+        assert_eq!(json!(panicked)["statusCode"], 500);
+
+        let working = async |_: &Request| Ok(Response::new("fine".to_owned()));
+        let worked = runtime.block_on(edge.answer(event(), &invocation, &working));
+        assert_eq!((&json!(worked)["statusCode"], &json!(worked)["body"]), (&json!(200), &json!("fine")));
+    }
+
+    #[test]
+    fn a_request_that_takes_too_long_is_interrupted() {
+        let lines = lines_within(Duration::from_millis(1), &async |_| std::future::pending().await);
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert_eq!(line["problem"], "service-unavailable");
+        assert_eq!(line["cause"], "the request took longer than its invocation may");
     }
 }

@@ -53,10 +53,14 @@ struct ProxyEvent<'a> {
     #[serde(default)]
     request_context: RequestContext,
     #[serde(borrow)]
-    body: Option<Cow<'a, str>>,
+    body: Option<Text<'a>>,
     #[serde(default)]
     is_base64_encoded: bool,
 }
+
+/// Text that stays where it is in the event. Within an `Option`, a bare `Cow` would be a copy.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -88,8 +92,8 @@ impl From<ProxyEvent<'_>> for Event {
             (None, Some(raw)) => raw.parse().unwrap_or_default(),
             (None, None) => QueryMap::default(),
         };
-        let mut request =
-            Request::new(body(event.body.as_deref().unwrap_or_default(), event.is_base64_encoded));
+        let text = event.body.as_ref().map(|Text(text)| &**text).unwrap_or_default();
+        let mut request = Request::new(body(text, event.is_base64_encoded));
         *request.method_mut() =
             method.and_then(|method| Method::try_from(method.as_str()).ok()).unwrap_or_default();
         *request.headers_mut() = headers(event.multi_value_headers, event.headers);

@@ -2,26 +2,28 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_sdk_s3::{Client, error::SdkError, presigning::PresigningConfig, primitives::ByteStream};
+use aws_sdk_s3::{
+    Client, config::Builder, error::SdkError, presigning::PresigningConfig, primitives::ByteStream,
+};
+use aws_types::SdkConfig;
 use bytes::Bytes;
 
-use super::StoreError;
+use super::{StoreError, attempts::Attempts, backoff::Backoff};
 use crate::{
     file_name::FileName,
     id::{Digest, Id},
+    metrics::Dependency,
 };
 
 /// How long a download link works.
 const LINK_LIFETIME: Duration = Duration::from_mins(10);
 
-/// How often a write is tried that another one of the same bytes conflicts with.
-const CONFLICT_ATTEMPTS: u32 = 4;
-
 /// The bucket that customizations' bytes are in.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     client: Client,
+    /// It signs nothing.
+    anonymous: Client,
     name: String,
 }
 
@@ -29,7 +31,12 @@ impl Bucket {
     /// The bucket `name`.
     #[must_use]
     pub fn new(config: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(config), name }
+        let mut nobody = config.to_builder();
+        nobody.set_credentials_provider(None);
+        let nobody = Builder::from(&nobody.build()).allow_no_auth().build();
+        let config = Builder::from(config).interceptor(Attempts(Dependency::S3)).build();
+        let (client, anonymous) = (Client::from_conf(config), Client::from_conf(nobody));
+        Self { client, anonymous, name }
     }
 
     fn key(catalog_id: &Id, digest: Digest) -> String {
@@ -48,7 +55,7 @@ impl Bucket {
         digest: Digest,
         bytes: Bytes,
     ) -> Result<(), StoreError> {
-        let mut attempt = 1;
+        let mut backoff = Backoff::new();
         loop {
             let outcome = self
                 .client
@@ -65,14 +72,14 @@ impl Bucket {
                 .send()
                 .await;
             let Err(error) = outcome else { return Ok(()) };
-            match error.raw_response().map(|response| response.status().as_u16()) {
+            let again = match error.raw_response().map(|response| response.status().as_u16()) {
                 Some(412) => return Ok(()),
                 // Another writer of the same key: its bytes will be there, or its write fails.
-                Some(409) if attempt < CONFLICT_ATTEMPTS => {
-                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
-                    attempt += 1;
-                }
-                _ => return Err(StoreError::new("put object", error)),
+                Some(409) => backoff.next().await,
+                _ => false,
+            };
+            if !again {
+                return Err(StoreError::new("put object", error));
             }
         }
     }
@@ -124,7 +131,10 @@ impl Bucket {
     }
 
     /// Opens a connection ahead of the first request; whether that works out is not told.
+    ///
+    /// It asks as nobody: there is no request that both functions' roles allow. S3 says no, and
+    /// the connection stays open.
     pub async fn warm_up(&self) {
-        let _ = self.client.head_object().bucket(&self.name).key("warm-up").send().await;
+        let _ = self.anonymous.head_bucket().bucket(&self.name).send().await;
     }
 }

@@ -1,24 +1,28 @@
 //! The table: catalogs and what belongs to them, customizations and what became of them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
     Client,
+    config::Builder,
+    error::{ProvideErrorMetadata, SdkError},
     operation::{
         query::builders::QueryFluentBuilder, transact_write_items::TransactWriteItemsError,
         update_item::UpdateItemError,
     },
     types::{
         AttributeValue, CancellationReason, ConditionCheck, KeysAndAttributes, Put, PutRequest,
-        TransactWriteItem, WriteRequest,
+        ReturnValuesOnConditionCheckFailure, TransactWriteItem, WriteRequest,
     },
 };
+use aws_types::SdkConfig;
 use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Receipt, References, StoreError, Wanted,
+    Receipt, References, StoreError, TRANSACTION_CONFLICT, Wanted,
+    attempts::Attempts,
+    backoff::Backoff,
     item::{self, Item, Key, Record},
     receipt,
     references::Cache,
@@ -27,6 +31,7 @@ use crate::{
     catalog::{Application, Catalog},
     customization::{BuildResult, Customization, CustomizationStatus, Filter},
     id::{CustomizationId, Digest, Id},
+    metrics::Dependency,
     problem::Cause,
     timestamp::Timestamp,
 };
@@ -36,13 +41,6 @@ const READ_BATCH: usize = 100;
 
 /// The most items of one `BatchWriteItem`.
 const WRITE_BATCH: usize = 25;
-
-/// How often a batch's unprocessed rest, or a transaction that conflicts with another one, is
-/// tried; each time after twice the wait.
-const ATTEMPTS: u32 = 6;
-
-/// The wait before the second attempt.
-const FIRST_WAIT: Duration = Duration::from_millis(25);
 
 /// The table that records are in.
 #[derive(Clone, Debug)]
@@ -89,7 +87,8 @@ impl Table {
     /// The table `name`.
     #[must_use]
     pub fn new(config: &SdkConfig, name: String) -> Self {
-        Self { client: Client::new(config), name, references: Arc::default() }
+        let config = Builder::from(config).interceptor(Attempts(Dependency::DynamoDb)).build();
+        Self { client: Client::from_conf(config), name, references: Arc::default() }
     }
 
     /// The catalog `id`, if there is one.
@@ -211,6 +210,15 @@ impl Table {
         receipt: Option<(Digest, &Receipt)>,
     ) -> Result<(), CreateError> {
         const OPERATION: &str = "create customization";
+        let id = Key::customization(&customization.catalog_id, customization.id);
+        let record = item::write(&id, customization)?;
+        let put_record = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(record.clone()))
+            .condition_expression("attribute_not_exists(PK)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(|error| refused(OPERATION, error))?;
         let catalog_is_owned = ConditionCheck::builder()
             .table_name(&self.name)
             .set_key(Some(Key::catalog(&customization.catalog_id).attributes()))
@@ -218,51 +226,35 @@ impl Table {
             .expression_attribute_values(":org_id", text(organization))
             .build()
             .map_err(|error| refused(OPERATION, error))?;
-        let key = Key::customization(&customization.catalog_id, customization.id);
-        let record = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(item::write(&key, customization)?))
-            .condition_expression("attribute_not_exists(PK)")
-            .build()
-            .map_err(|error| refused(OPERATION, error))?;
         let mut actions = vec![
+            TransactWriteItem::builder().put(put_record).build(),
             TransactWriteItem::builder().condition_check(catalog_is_owned).build(),
-            TransactWriteItem::builder().put(record).build(),
         ];
         if let Some((key, receipt)) = receipt {
             let key = Key::receipt(&customization.catalog_id, key);
-            let put = Put::builder()
+            let put_receipt = Put::builder()
                 .table_name(&self.name)
                 .set_item(Some(item::write(&key, receipt)?))
                 .condition_expression("attribute_not_exists(PK) OR expires_at <= :now")
                 .expression_attribute_values(":now", AttributeValue::N(receipt::now().to_string()))
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                )
                 .build()
                 .map_err(|error| refused(OPERATION, error))?;
-            actions.push(TransactWriteItem::builder().put(put).build());
+            actions.push(TransactWriteItem::builder().put(put_receipt).build());
         }
         match self.transact(OPERATION, &actions).await? {
             Verdict::Written => Ok(()),
-            Verdict::ConditionFailed { action: 0 } => Err(CreateError::CatalogGone),
-            Verdict::ConditionFailed { action: 1 } => {
+            // An attempt before has written it, and its answer was lost.
+            Verdict::ConditionFailed { action: 0, item } if is_same(&item, &record) => Ok(()),
+            Verdict::ConditionFailed { action: 0, .. } => {
                 Err(refused(OPERATION, "the identifier is taken").into())
             }
-            Verdict::ConditionFailed { .. } => match receipt {
-                Some((key, _)) => Err(self.key_used(&customization.catalog_id, key).await?),
-                None => Err(refused(OPERATION, "a condition that nobody set").into()),
-            },
-        }
-    }
-
-    /// The error of an idempotency key that another request has just used, with its receipt.
-    async fn key_used(
-        &self,
-        catalog_id: &Id,
-        idempotency_key: Digest,
-    ) -> Result<CreateError, StoreError> {
-        match self.receipt(catalog_id, idempotency_key).await? {
-            Some(receipt) => Ok(CreateError::KeyUsed(Box::new(receipt))),
-            // It has expired in this very moment: the next try finds the key free.
-            None => Err(overloaded("create customization")),
+            Verdict::ConditionFailed { action: 1, .. } => Err(CreateError::CatalogGone),
+            Verdict::ConditionFailed { item, .. } => {
+                Err(CreateError::KeyUsed(Box::new(item::read(item)?)))
+            }
         }
     }
 
@@ -341,32 +333,32 @@ impl Table {
             update += ", removed_by = if_not_exists(removed_by, :user), \
                        removed_at = if_not_exists(removed_at, :now)";
         }
-        let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(Key::customization(catalog_id, customization_id).attributes()))
-            .condition_expression("attribute_exists(PK)")
-            .update_expression(update)
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", text(status.as_str()))
-            .expression_attribute_values(":user", text(user))
-            .expression_attribute_values(":now", text(Timestamp::now().to_string()))
-            .send()
-            .await;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Err(RecordError::NoCustomization {
+        let mut backoff = Backoff::new();
+        loop {
+            let outcome = self
+                .client
+                .update_item()
+                .table_name(&self.name)
+                .set_key(Some(Key::customization(catalog_id, customization_id).attributes()))
+                .condition_expression("attribute_exists(PK)")
+                .update_expression(&update)
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":status", text(status.as_str()))
+                .expression_attribute_values(":user", text(user))
+                .expression_attribute_values(":now", text(Timestamp::now().to_string()))
+                .send()
+                .await;
+            let Err(error) = outcome else { return Ok(()) };
+            let service_error = error.as_service_error();
+            if service_error.is_some_and(UpdateItemError::is_conditional_check_failed_exception) {
+                return Err(RecordError::NoCustomization {
                     catalog_id: catalog_id.clone(),
                     customization_id,
-                })
+                });
             }
-            Err(error) => Err(StoreError::new("set status", error).into()),
+            if !(is_conflict(&error) && backoff.next().await) {
+                return Err(StoreError::new("set status", error).into());
+            }
         }
     }
 
@@ -423,8 +415,8 @@ impl Table {
             .map_err(|error| refused(OPERATION, error))?;
         let mut unprocessed = HashMap::from([(self.name.clone(), keys)]);
         let mut found = HashMap::new();
-        for attempt in 0..ATTEMPTS {
-            wait_before(attempt).await;
+        let mut backoff = Backoff::new();
+        loop {
             let output = self
                 .client
                 .batch_get_item()
@@ -438,8 +430,10 @@ impl Table {
             if unprocessed.is_empty() {
                 return Ok(found);
             }
+            if !backoff.next().await {
+                return Err(unprocessed_remain(OPERATION));
+            }
         }
-        Err(overloaded(OPERATION))
     }
 
     async fn write_batch(&self, records: &[Record]) -> Result<(), StoreError> {
@@ -451,21 +445,26 @@ impl Table {
             requests.push(WriteRequest::builder().put_request(put).build());
         }
         let mut unprocessed = HashMap::from([(self.name.clone(), requests)]);
-        for attempt in 0..ATTEMPTS {
-            wait_before(attempt).await;
-            let output = self
+        let mut backoff = Backoff::new();
+        loop {
+            let outcome = self
                 .client
                 .batch_write_item()
-                .set_request_items(Some(unprocessed))
+                .set_request_items(Some(unprocessed.clone()))
                 .send()
-                .await
-                .map_err(|error| StoreError::new(OPERATION, error))?;
-            unprocessed = output.unprocessed_items.unwrap_or_default();
+                .await;
+            match outcome {
+                Ok(output) => unprocessed = output.unprocessed_items.unwrap_or_default(),
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => return Err(StoreError::new(OPERATION, error)),
+            }
             if unprocessed.is_empty() {
                 return Ok(());
             }
+            if !backoff.next().await {
+                return Err(unprocessed_remain(OPERATION));
+            }
         }
-        Err(overloaded(OPERATION))
     }
 
     /// Does all of `actions` or none; again where another transaction stands in the way.
@@ -474,8 +473,9 @@ impl Table {
         operation: &'static str,
         actions: &[TransactWriteItem],
     ) -> Result<Verdict, StoreError> {
-        for attempt in 0..ATTEMPTS {
-            wait_before(attempt).await;
+        let mut backoff = Backoff::new();
+        loop {
+            // Each call has a token of the SDK's, by which its attempts count as one.
             let outcome = self
                 .client
                 .transact_write_items()
@@ -483,20 +483,21 @@ impl Table {
                 .send()
                 .await;
             let Err(error) = outcome else { return Ok(Verdict::Written) };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-                error.as_service_error()
-            else {
-                return Err(StoreError::new(operation, error));
-            };
-            let reasons = cancelled.cancellation_reasons();
-            if let Some(action) = position(reasons, "ConditionalCheckFailed") {
-                return Ok(Verdict::ConditionFailed { action });
+            let reasons = cancellation_reasons(&error);
+            if let Some((action, reason)) = failed_condition(reasons) {
+                return Ok(Verdict::ConditionFailed {
+                    action,
+                    item: reason.item.clone().unwrap_or_default(),
+                });
             }
-            if position(reasons, "ValidationError").is_some() {
-                return Err(refused(operation, error));
+            let passes = is_conflict(&error) || (!reasons.is_empty() && reasons.iter().all(passes));
+            if !passes {
+                return Err(StoreError::new(operation, error));
+            }
+            if !backoff.next().await {
+                return Err(StoreError::Unavailable { operation, source: error.into() });
             }
         }
-        Err(overloaded(operation))
     }
 }
 
@@ -506,12 +507,47 @@ enum Verdict {
     /// Nothing is written, for the condition of this action is not met.
     ConditionFailed {
         action: usize,
+        /// The item that did not meet it, if the action asks for it and there is one.
+        item: Item,
     },
 }
 
-/// The first action that was cancelled for `code`.
-fn position(reasons: &[CancellationReason], code: &str) -> Option<usize> {
-    reasons.iter().position(|reason| reason.code() == Some(code))
+/// Why each action of a transaction was cancelled, if it was.
+fn cancellation_reasons(error: &SdkError<TransactWriteItemsError>) -> &[CancellationReason] {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            cancelled.cancellation_reasons()
+        }
+        _ => &[],
+    }
+}
+
+/// The first action whose condition is not met.
+fn failed_condition(reasons: &[CancellationReason]) -> Option<(usize, &CancellationReason)> {
+    let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    reasons.iter().enumerate().find(|(_, reason)| failed(reason))
+}
+
+/// Whether an action that was cancelled so may pass at the next attempt.
+fn passes(reason: &CancellationReason) -> bool {
+    matches!(
+        reason.code(),
+        None | Some(
+            "None" | "ProvisionedThroughputExceeded" | "ThrottlingError" | "TransactionConflict"
+        )
+    )
+}
+
+/// Whether a transaction at work stands in the way.
+fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code() == Some(TRANSACTION_CONFLICT)
+}
+
+/// Whether two items are the record of one and the same create: by what never changes in it.
+fn is_same(one: &Item, other: &Item) -> bool {
+    ["PK", "SK", "artifact", "created_by", "created_at"]
+        .iter()
+        .all(|&name| one.contains_key(name) && one.get(name) == other.get(name))
 }
 
 /// All records that `query` finds, page after page.
@@ -530,12 +566,6 @@ async fn pages<T: DeserializeOwned>(
     Ok(records)
 }
 
-async fn wait_before(attempt: u32) {
-    if let Some(exponent) = attempt.checked_sub(1) {
-        tokio::time::sleep(FIRST_WAIT * 2_u32.pow(exponent)).await;
-    }
-}
-
 fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
@@ -544,7 +574,7 @@ fn refused(operation: &'static str, cause: impl Into<Cause>) -> StoreError {
     StoreError::Refused { operation, source: cause.into() }
 }
 
-fn overloaded(operation: &'static str) -> StoreError {
-    let source = format!("not done after {ATTEMPTS} attempts").into();
+fn unprocessed_remain(operation: &'static str) -> StoreError {
+    let source = "some of it was left undone at every attempt".into();
     StoreError::Unavailable { operation, source }
 }

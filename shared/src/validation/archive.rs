@@ -86,6 +86,7 @@ pub struct Entry<'a> {
 ///
 /// # Errors
 /// The first fault found ends the pass.
+#[tracing::instrument(level = "debug", name = "archive", skip_all)]
 pub fn check(archive: &[u8], limits: &Limits) -> Result<(), Fault> {
     walk(archive, limits, |_| ())
 }

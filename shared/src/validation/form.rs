@@ -82,6 +82,7 @@ impl Form {
     /// # Errors
     ///
     /// [`FormError`]; rules that single fields break are the form's `violations`.
+    #[tracing::instrument(level = "debug", name = "form", skip_all)]
     pub fn read(
         headers: &HeaderMap,
         body: Result<&Bytes, NotBase64>,

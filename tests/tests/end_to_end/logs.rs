@@ -1,17 +1,21 @@
 //! Logs: one JSON object a line, and nothing in them that a sender wrote for others to read.
 
+use std::collections::BTreeSet;
+
 use http::Method;
-use local::{csp::Token, function::FunctionName};
+use local::{catalog::SAMPLE_ORGANIZATION, csp::Token, function::FunctionName, limits::Limits};
 use serde_json::{Value, json};
+use shared::timestamp::Timestamp;
 use tests::{
     api::{Answer, Api},
     form::{Form, archive},
     jwt::{Jwt, KeyOf},
-    stack::{SAMPLE_CATALOG, TestStack},
+    stack::{ProxiedStack, SAMPLE_CATALOG, TestStack},
     tarball::Tarball,
 };
+use uuid::Uuid;
 
-/// In every token that is sent.
+/// In every token that is sent, but for its organization.
 const IN_TOKEN: &str = "marker-of-a-token";
 
 /// In every body that is sent.
@@ -51,7 +55,8 @@ async fn send_tokens(api: &Api, trick: &str) -> Vec<Answer> {
         claim("exp").signed_by(KeyOf::ISSUER),
         claim("context_name").signed_by(KeyOf::ISSUER),
         claim("username").signed_by(KeyOf::ISSUER),
-        Jwt::of(Token::default().organization(&text)).signed_by(KeyOf::ISSUER),
+        // Whose request it is, is logged once the token is known to be good.
+        Jwt::of(Token::default().organization(trick)).signed_by(KeyOf::ISSUER),
         Jwt::of(Token::default().claim("perms", json!([text]))).signed_by(KeyOf::ISSUER),
         Jwt::of(Token::default().claim("iss", text.clone())).signed_by(KeyOf::ISSUER),
     ];
@@ -99,7 +104,6 @@ async fn send_heads(api: &Api, trick: &str) -> Vec<Answer> {
     let in_headers = api
         .header("user-agent", &header)
         .header("x-amzn-trace-id", &header)
-        .header("if-none-match", &header)
         .header("idempotency-key", &header);
     vec![
         api.get(&format!("/v1/catalogs/{text}/customizations/x")).await,
@@ -108,9 +112,165 @@ async fn send_heads(api: &Api, trick: &str) -> Vec<Answer> {
         api.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/files/x?filename={text}&{text}={text}"))
             .await,
         api.create_in(&text, Form::upload()).await,
-        in_headers.customization("x").await,
+        in_headers.header("if-none-match", &header).customization("x").await,
         in_headers.create(Form::upload()).await,
     ]
+}
+
+/// The line of `answer`, but for what no test can know.
+fn told(stack: &TestStack, answer: &Answer) -> Value {
+    let mut line = stack.line_of(answer);
+    let members = line.as_object_mut().unwrap();
+    let mut take = |name: &str| members.remove(name).unwrap_or_else(|| panic!("{name}"));
+    assert_eq!(take("request_id"), answer.header("x-amzn-requestid"));
+    Timestamp::try_from(take("timestamp").as_str().unwrap().to_owned()).unwrap();
+    Uuid::parse_str(take("function_request_id").as_str().unwrap()).unwrap();
+    let trace = take("xray_trace_id");
+    let parts: Vec<_> = trace.as_str().unwrap().split('-').map(str::len).collect();
+    assert_eq!(parts, [1, 8, 24], "{trace}");
+    assert!(take("duration_ms").as_f64().unwrap() > 0.0);
+    line
+}
+
+#[tokio::test]
+async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    let nobody = Uuid::now_v7().to_string();
+
+    let created = api.create(Form::upload()).await;
+    let id = created.id();
+    let expected = json!({
+        "level": "INFO",
+        "message": "answered",
+        "service": "create-customization",
+        "cold_start": true,
+        "method": "POST",
+        "route": "/catalogs/{catalog_id}/customizations",
+        "status": 201,
+        "org_id": SAMPLE_ORGANIZATION,
+        "catalog_id": SAMPLE_CATALOG,
+        "customization_id": id,
+    });
+    assert_eq!(told(&stack, &created), expected);
+
+    let refused = api.create(Form::new()).await;
+    let expected = json!({
+        "level": "INFO",
+        "message": "refused",
+        "service": "create-customization",
+        "cold_start": false,
+        "method": "POST",
+        "route": "/catalogs/{catalog_id}/customizations",
+        "status": 400,
+        "problem": "validation-error",
+        "org_id": SAMPLE_ORGANIZATION,
+        "catalog_id": SAMPLE_CATALOG,
+    });
+    assert_eq!(told(&stack, &refused), expected);
+
+    let unknown = api.customization(&nobody).await;
+    let expected = json!({
+        "level": "INFO",
+        "message": "refused",
+        "service": "get-customization",
+        "cold_start": true,
+        "method": "GET",
+        "route": "/catalogs/{catalog_id}/customizations/{customization_id}",
+        "status": 404,
+        "problem": "customization-not-found",
+        "org_id": SAMPLE_ORGANIZATION,
+        "catalog_id": SAMPLE_CATALOG,
+        "customization_id": nobody,
+    });
+    assert_eq!(told(&stack, &unknown), expected);
+
+    let anonymous = api.headers(&[]).customization(&id).await;
+    let expected = json!({
+        "level": "INFO",
+        "message": "refused",
+        "service": "get-customization",
+        "cold_start": false,
+        "method": "GET",
+        "route": "/catalogs/{catalog_id}/customizations/{customization_id}",
+        "status": 401,
+        "problem": "unauthenticated",
+        "cause": "there is no token",
+    });
+    assert_eq!(told(&stack, &anonymous), expected);
+}
+
+#[tokio::test]
+async fn a_failure_is_an_error_with_its_whole_cause_at_every_level() {
+    for level in ["TRACE", "ERROR"] {
+        let stack = TestStack::start_with(&[
+            ("AWS_LAMBDA_LOG_LEVEL", Some(level)),
+            ("AWS_ENDPOINT_URL_DYNAMODB", Some("http://127.0.0.1:1/")),
+        ])
+        .await;
+        let line = told(&stack, &stack.api().customization("x").await);
+        assert_eq!(line["level"], "ERROR");
+        assert_eq!(line["message"], "failed");
+        assert_eq!(line["status"], 503);
+        assert_eq!(line["org_id"], SAMPLE_ORGANIZATION);
+        let cause = line["cause"].as_str().unwrap();
+        assert!(cause.starts_with("get item: not available: "), "{cause}");
+        assert!(cause.to_lowercase().ends_with("connection refused (os error 111)"), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn below_its_level_nothing_is_logged() {
+    let stack = TestStack::start_with(&[("AWS_LAMBDA_LOG_LEVEL", Some("WARN"))]).await;
+    assert_eq!(stack.api().create(Form::upload()).await.status, 201);
+    let log = stack.log(FunctionName::CreateCustomization);
+    assert!(!log.contains("\"message\""), "there are only metrics in {log}");
+}
+
+#[tokio::test]
+async fn each_step_of_a_request_tells_how_long_it_took_where_that_is_wanted() {
+    let stack = TestStack::start_with(&[("AWS_LAMBDA_LOG_LEVEL", Some("DEBUG"))]).await;
+    let api = stack.api();
+    let created = api.create(Form::upload().filter(json!({"product_key": "apache_kafka"}))).await;
+    let found = api.customization(&created.id()).await;
+    let stores = ["DynamoDB.BatchGetItem", "DynamoDB.GetItem", "DynamoDB.Query"];
+    let create = ["DynamoDB.TransactWriteItems", "S3.PutObject", "archive", "form", "token"];
+    for (answer, function, steps) in [
+        (created, FunctionName::CreateCustomization, &create[..]),
+        (found, FunctionName::GetCustomization, &["token"]),
+    ] {
+        let log = stack.log(function);
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_request = |line: &Value| line["request_id"] == answer.header("x-amzn-requestid");
+        let spans = lines.filter(of_request).filter(|line| line["message"] == "span");
+        let mut seen = BTreeSet::new();
+        for span in spans {
+            assert_eq!(span["level"], "DEBUG");
+            assert_eq!(span["service"], function.as_str());
+            assert!(span["duration_ms"].as_f64().unwrap() >= 0.0, "{span}");
+            seen.insert(span["span"].as_str().unwrap().to_owned());
+        }
+        let expected = stores.iter().chain(steps).map(ToString::to_string).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_the_stores_bears_the_trace_of_the_request() {
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    // What was asked before the first request belongs to none.
+    drop((dynamodb.traces(), s3.traces()));
+    for _ in 0..2 {
+        let created = stack.api().create(Form::upload()).await;
+        let line = stack.line_of(&created);
+        let root = format!("Root={}", line["xray_trace_id"].as_str().unwrap());
+        for traces in [dynamodb.traces(), s3.traces()] {
+            assert!(!traces.is_empty());
+            for trace in traces {
+                assert_eq!(trace.split(';').next(), Some(&*root));
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! A catalog with more applications than one page of DynamoDB holds.
+//! Catalogs with more applications than one page of DynamoDB, or one answer of Lambda, holds.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, io::Read};
 
-use serde_json::json;
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
 use shared::{
     catalog::{Application, BaseImage, Product, Release},
     customization::{BuildResult, BuildStatus},
@@ -87,4 +88,47 @@ async fn all_of_a_large_catalog_is_affected() {
     let id = api.create(Form::upload().filter(filter)).await.id();
     let body = api.customization(&id).await.json();
     assert_eq!(body["affected_releasables"].as_array().unwrap().len(), APPLICATIONS / 250);
+}
+
+/// So many that an answer with all of them is longer than 6 MB.
+const TOO_MANY: usize = 3_000;
+
+#[tokio::test]
+async fn an_answer_past_what_lambda_takes_is_compressed_or_refused() {
+    let stack = TestStack::start().await;
+    let catalog_id: shared::id::Id = SAMPLE_CATALOG.parse().unwrap();
+    let base_image = json!({"id": "large", "name": "x", "description": "x".repeat(1_000)});
+    let base_image = serde_json::from_value::<BaseImage>(base_image).unwrap();
+    let product = json!({"key": "product-0", "name": "x", "description": "x".repeat(1_000)});
+    let product = serde_json::from_value::<Product>(product).unwrap();
+    let applications = (0..TOO_MANY).map(|index| Record::Application {
+        catalog_id: catalog_id.clone(),
+        application: Application {
+            product_key: "product-0".parse().unwrap(),
+            latest_pipeline_id: None,
+            ..application(index)
+        },
+    });
+    let references = [Record::BaseImage(base_image), Record::Product(product)];
+    let records: Vec<_> = references.into_iter().chain(applications).collect();
+    stack.table().import(&records, |_| {}).await.unwrap();
+
+    let api = stack.api();
+    let id = api.create(Form::upload()).await.id();
+    api.customization(&id).await.assert_problem(&Problem::NOT_ACCEPTABLE);
+
+    let api = api.header("accept-encoding", "br, gzip");
+    let answer = api.customization(&id).await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
+    assert_eq!(answer.header("vary"), "accept-encoding");
+    let mut body = String::new();
+    GzDecoder::new(&*answer.body).read_to_string(&mut body).unwrap();
+    assert!(body.len() > 6_291_456, "{}", body.len());
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["affected_releasables"].as_array().unwrap().len(), TOO_MANY + 6);
+
+    let tag = answer.header("etag");
+    assert!(tag.ends_with("-gzip\""), "{tag}");
+    let known = api.header("if-none-match", tag).customization(&id).await;
+    assert_eq!((known.status, known.header("etag"), known.body.len()), (304, tag, 0));
 }

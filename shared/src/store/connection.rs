@@ -1,0 +1,109 @@
+//! How AWS is reached: where, as whom, and for how long.
+
+use std::{env, time::Duration};
+
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedHttpClient, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::{
+    SdkConfig,
+    sdk_config::SharedCredentialsProvider,
+    service_config::{LoadServiceConfig, ServiceConfigKey},
+};
+
+/// How long a connection may take to open. AWS's own endpoints take a few milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one attempt may take: long enough for the largest upload.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an operation may take with all its attempts. A create waits for three in a row, which
+/// end before its invocation does.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// How long an idle connection is kept. Lambda freezes a process between requests, for minutes:
+/// what the other side has closed meanwhile must not cost the next request all of its attempts.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A function's access to AWS.
+#[derive(Clone, Debug)]
+pub struct Access {
+    region: String,
+    credentials: Credentials,
+}
+
+impl Access {
+    /// Access in `region` with the credentials that Lambda gives a function: they are good for as
+    /// long as its process lives.
+    #[must_use]
+    pub fn new(
+        region: String,
+        access_key_id: String,
+        secret_access_key: String,
+        session_token: Option<String>,
+    ) -> Self {
+        let credentials =
+            Credentials::new(access_key_id, secret_access_key, session_token, None, "environment");
+        Self { region, credentials }
+    }
+
+    /// What AWS's clients are configured with: one HTTPS client for all of them, and an end to
+    /// every wait.
+    ///
+    /// Built by hand. The SDK's own loader brings every other place that credentials could be in,
+    /// which no function needs and which makes up an eighth of its binary.
+    #[must_use]
+    pub fn sdk_config(self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region))
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials))
+            .service_config(Environment)
+            .http_client(http_client())
+            .retry_config(retries())
+            .timeout_config(timeouts())
+            .build()
+    }
+}
+
+/// The client that all requests to AWS go through.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+/// How often a request to AWS is tried.
+#[must_use]
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard()
+}
+
+/// How long a request to AWS may take.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// What the environment sets for one service or for all of them, such as `AWS_ENDPOINT_URL_S3` and
+/// `AWS_ENDPOINT_URL`.
+///
+/// See <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.
+#[derive(Debug)]
+struct Environment;
+
+impl LoadServiceConfig for Environment {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        let of_service = env::var(format!("{}_{service}", key.env()));
+        of_service.or_else(|_| env::var(key.env())).ok().filter(|value| !value.is_empty())
+    }
+}
