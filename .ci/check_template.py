@@ -3,16 +3,15 @@
 import json
 import logging
 import os
+import re
 import sys
-from pathlib import Path
 
 import cfnlint.decode
-import yaml
 from cfnlint.api import ManualArgs, lint
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-ROOT = Path(__file__).resolve().parent.parent
+import declared
 
 # Parameters without a default, as an operator would give them.
 PARAMETERS = {
@@ -21,20 +20,11 @@ PARAMETERS = {
     "ProblemTypeBase": "https://docs.example.com/problems",
 }
 
-# What each function may do: exactly what its code calls.
-READS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
-ACTIONS = {
-    "CreateCustomization": READS
-    | {"dynamodb:PutItem", "dynamodb:ConditionCheckItem", "s3:PutObject"},
-    "GetCustomization": READS | {"s3:GetObject", "s3:ListBucket"},
-}
+# What a request's answer may take in all, in seconds: API Gateway waits no longer for a function.
+GATEWAY_TIMEOUT = 29
 
-# What each function reads of its environment. One of the key sources is set, never both.
-VARIABLES = {"TABLE_NAME", "BUCKET_NAME", "CSP_ISSUER", "CSP_JWKS_URL", "CSP_JWKS", "PROBLEM_TYPE_BASE"}
-ENVIRONMENT = {
-    "CreateCustomization": VARIABLES | {"CSP_CREATE_PERMISSIONS"},
-    "GetCustomization": VARIABLES | {"CSP_READ_PERMISSIONS"},
-}
+# The least memory with a whole vCPU, in MB.
+WHOLE_CPU = 1769
 
 # Every response that API Gateway makes by itself.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
@@ -47,7 +37,105 @@ GATEWAY_RESPONSES = {
     *("UNSUPPORTED_MEDIA_TYPE", "WAF_FILTERED"),
 }
 
-METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+# What an operator finds a request by, and learns of it, in the gateway's log.
+ACCESS_LOG = {
+    *("request_id", "extended_request_id", "xray_trace_id", "timestamp", "method", "route"),
+    *("source_ip", "tls_version", "status", "response_bytes", "latency_ms", "error_type"),
+    *("integration_status", "integration_latency_ms", "integration_request_id", "integration_error"),
+}
+
+# Who reads the environment: the configuration, and what Lambda and the AWS SDK set by themselves.
+READERS = ["shared/src/config.rs", "shared/src/store/connection.rs", "shared/src/telemetry.rs"]
+
+# What comes with tracing and logging, by AWS's own names.
+MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
+
+
+def ref(name):
+    return {"Ref": name}
+
+
+def attribute(resource, name):
+    return {"Fn::GetAtt": [resource, name]}
+
+
+def if_given(condition, value):
+    """What is set where an operator gave the parameter, and else left out."""
+    return {"Fn::If": [condition, value, ref("AWS::NoValue")]}
+
+
+STAGE = {
+    "StageName": "v1",
+    "TracingEnabled": True,
+    "AccessLogSetting": {"DestinationArn": attribute("AccessLogs", "Arn")},
+    "MethodSettings": [
+        {
+            "ResourcePath": "/*",
+            "HttpMethod": "*",
+            "ThrottlingRateLimit": ref("ThrottlingRateLimit"),
+            "ThrottlingBurstLimit": ref("ThrottlingBurstLimit"),
+            "MetricsEnabled": True,
+        }
+    ],
+}
+
+API = {
+    "SecurityPolicy": "SecurityPolicy_TLS13_1_2_2021_06",
+    "EndpointAccessMode": "STRICT",
+    # Forms in, compressed answers out.
+    "BinaryMediaTypes": ["*~1*"],
+}
+
+TABLE = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "KeySchema": [
+        {"AttributeName": "PK", "KeyType": "HASH"},
+        {"AttributeName": "SK", "KeyType": "RANGE"},
+    ],
+    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35},
+    "SSESpecification": {"SSEEnabled": True},
+    # Only receipts of idempotency keys bear it.
+    "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
+    "DeletionProtectionEnabled": True,
+    "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
+}
+
+BUCKET = {
+    "VersioningConfiguration": {"Status": "Enabled"},
+    "BucketEncryption": {
+        "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+    },
+    "PublicAccessBlockConfiguration": {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    },
+    "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    # This one rule, and so none by which a customer's file expires.
+    "LifecycleConfiguration": {
+        "Rules": [
+            {
+                "Id": "abort-unfinished-uploads",
+                "Status": "Enabled",
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+            }
+        ]
+    },
+}
+
+# The alarms that an operator is paged by: what each watches.
+WATCHED = {
+    ("AWS/ApiGateway", "5XXError"),
+    ("AWS/Lambda", "Duration"),
+    ("AWS/Lambda", "Errors"),
+    ("AWS/Lambda", "Throttles"),
+    ("AWS/DynamoDB", "ReadThrottleEvents"),
+    ("AWS/DynamoDB", "WriteThrottleEvents"),
+    ("CatalogCustomizations", "KeyServerFaults"),
+}
+
+OUTPUTS = {"ApiUrl", "TableName", "TableStreamArn", "BucketName"}
 
 
 class AnyPolicy(dict):
@@ -76,19 +164,25 @@ def lists(value):
     return value if isinstance(value, list) else [value]
 
 
+def differences(actual, expected, place=""):
+    """Where `actual` is not as expected; a mapping may hold more than is expected of it."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return [
+            fault
+            for key, value in expected.items()
+            for fault in differences(actual.get(key), value, f"{place}.{key}".lstrip("."))
+        ]
+    return [] if actual == expected else [f"{place} is {json.dumps(actual)}, not {json.dumps(expected)}"]
+
+
+def of_type(resources, kind):
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
 def substituted(template):
     """A gateway response's template as the gateway has it, with a request id filled in."""
     text = template["Fn::Sub"].replace("${ProblemTypeBase}", PARAMETERS["ProblemTypeBase"])
     return json.loads(text.replace("$context.requestId", "01234567-89ab-cdef-0123-456789abcdef"))
-
-
-def routes(paths, prefix=""):
-    return {
-        (method.upper(), prefix + path)
-        for path, item in paths.items()
-        for method in item
-        if method in METHODS
-    }
 
 
 def check_gateway_response(name, response, problems):
@@ -119,60 +213,216 @@ def check_gateway_response(name, response, problems):
     return [f"{name}: {fault}" for fault in faults]
 
 
-def documented_problems(contract):
-    """The status and title of each problem type in the contract, by slug."""
-    documented = {}
-    for schema in contract["components"]["schemas"].values():
-        properties = schema.get("properties", {})
-        if "const" in properties.get("title", {}):
-            slug = properties["type"]["pattern"].removesuffix("$").rsplit("/", 1)[1]
-            documented[slug] = (properties["status"]["const"], properties["title"]["const"])
-    return documented
+def check_access_log(line_format):
+    """What is wrong with a line of the gateway's log, as it is once every variable has a value."""
+    try:
+        line = json.loads(re.sub(r"\$context(\.\w+)+", "0", line_format))
+    except json.JSONDecodeError as error:
+        return [str(error)]
+    return sorted(set(line) ^ ACCESS_LOG)
+
+
+def gateway_checks(resources, contract):
+    """The stage, its routes, its log, and what the gateway answers by itself."""
+    stages = [stage["Properties"] for stage in of_type(resources, "AWS::ApiGateway::Stage").values()]
+    yield "there is one stage: v1, throttled, traced and logged", (
+        differences(stages[0], STAGE) if len(stages) == 1 else [f"there are {len(stages)}"]
+    )
+    yield "the API passes bytes on as they are, and takes TLS 1.2 at least", differences(
+        resources["Api"]["Properties"], API
+    )
+    yield "the access log's lines are JSON, each with what is asked for", check_access_log(
+        stages[0]["AccessLogSetting"]["Format"]
+    )
+
+    body = resources["Api"]["Properties"]["Body"]
+    served = {}
+    for path, item in body["paths"].items():
+        for method, operation in item.items():
+            uri = operation["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+            [function] = re.findall(r"\$\{(\w+)\.Arn\}", uri)
+            served[method.upper(), path] = declared.FUNCTIONS[function]
+    staged = {(method, f"/v1{path}"): function for (method, path), function in served.items()}
+    for routes, expected, whose in (
+        (set(staged), declared.routes(contract), "openapi.yaml"),
+        (set(staged.items()), set(declared.watched_routes().items()), "`cargo lambda watch`"),
+        (set(served.items()), set(declared.local_routes().items()), "`cargo run -p local`"),
+    ):
+        yield f"the routes are those of {whose}", [str(route) for route in sorted(routes ^ expected)]
+
+    responses = body["x-amazon-apigateway-gateway-responses"]
+    yield "every response of the gateway's own is set", sorted(set(responses) ^ GATEWAY_RESPONSES)
+    problems = declared.problems(contract)
+    yield "every response of the gateway's own is a problem", [
+        fault for name in sorted(responses) for fault in check_gateway_response(name, responses[name], problems)
+    ]
+
+
+def allowed_resources(action):
+    """What an action may be done to."""
+    if action.startswith("dynamodb:"):
+        arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}"
+        return {"Fn::If": ["UsesRestoredTable", {"Fn::Sub": arn}, attribute("Table", "Arn")]}
+    return attribute("Bucket", "Arn") if action == "s3:ListBucket" else {"Fn::Sub": "${Bucket.Arn}/*"}
+
+
+def check_role(role, expected):
+    """What a function's role allows that its code does not need, and the other way round."""
+    statements = [s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]]
+    allowed = [action for statement in statements for action in lists(statement["Action"])]
+    faults = [
+        f"{action} is {'missing' if action in expected else 'too much'}"
+        for action in sorted(set(allowed) ^ expected)
+    ]
+    for statement in statements:
+        name, action = statement["Sid"], statement["Action"]
+        if statement["Effect"] != "Allow" or not isinstance(action, str):
+            faults.append(f"{name} does not allow one action")
+        elif re.search(r"[*?]|Scan|Delete", action):
+            faults.append(f"{name} allows {action}")
+        elif statement["Resource"] != allowed_resources(action):
+            faults.append(f"{name} is for {json.dumps(statement['Resource'])}")
+    policies = {arn.rsplit("/", 1)[1] for arn in role["ManagedPolicyArns"]}
+    return faults + [f"the policy {name}" for name in sorted(policies ^ MANAGED_POLICIES)]
+
+
+def function_checks(resources, parameters):
+    """The functions: what they run on, what they are given, what they may do."""
+    roles = of_type(resources, "AWS::IAM::Role")
+    yield "there is a role a function, and no other", sorted(
+        set(roles) ^ {f"{function}Role" for function in declared.FUNCTIONS}
+    )
+    yield "functions run on arm64 unless told otherwise", differences(parameters["Architecture"], {"Default": "arm64"})
+    for function, package in declared.FUNCTIONS.items():
+        properties = resources[function]["Properties"]
+        kind = function.removesuffix("Customization")
+        expected = {
+            "Architectures": [ref("Architecture")],
+            "Runtime": "provided.al2023",
+            "TracingConfig": {"Mode": "Active"},
+            "ReservedConcurrentExecutions": if_given(f"Reserves{kind}s", ref(f"{kind}ReservedConcurrency")),
+            "LoggingConfig": {
+                "LogFormat": "JSON",
+                "LogGroup": ref(f"{function}Logs"),
+                "ApplicationLogLevel": ref("LogLevel"),
+            },
+        }
+        faults = differences(properties, expected)
+        faults += differences(resources[function]["Metadata"], {"BuildProperties": {"Binary": package}})
+        if not 0 < properties["Timeout"] < GATEWAY_TIMEOUT:
+            faults.append(f"may take {properties['Timeout']} s")
+        yield f"{function} is bounded, traced and logged", faults
+        yield f"{function} may do what it does, and no more", check_role(
+            roles[f"{function}Role"]["Properties"], declared.actions(function)
+        )
+        variables = set(properties["Environment"]["Variables"])
+        yield f"{function} has the environment that it reads", sorted(variables ^ declared.variables(function))
+    yield "CreateCustomization has a whole vCPU", (
+        [] if resources["CreateCustomization"]["Properties"]["MemorySize"] >= WHOLE_CPU else ["it has less"]
+    )
+    yield "nothing else reads the environment", sorted(declared.readers() ^ set(READERS))
+
+
+def denied_without(policy, condition):
+    """Whether the bucket refuses every request to all of it that meets the condition."""
+    whole = [attribute("Bucket", "Arn"), {"Fn::Sub": "${Bucket.Arn}/*"}]
+    expected = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": whole, "Condition": condition}
+    return any(not differences(statement, expected) for statement in policy["PolicyDocument"]["Statement"])
+
+
+def store_checks(resources):
+    """The table and the bucket, and that nothing of the customers' is ever lost."""
+    yield "the table can be restored, and is encrypted and followed", differences(
+        resources["Table"]["Properties"], TABLE
+    )
+    yield "the bucket is versioned, encrypted and private, and nothing in it expires", differences(
+        resources["Bucket"]["Properties"], BUCKET
+    )
+    policy = resources["BucketPolicy"]["Properties"]
+    yield "the bucket takes TLS 1.2 at least", [
+        f"{condition} is not refused"
+        for condition in (
+            {"Bool": {"aws:SecureTransport": "false"}},
+            {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
+        )
+        if not denied_without(policy, condition)
+    ]
+    yield "the bucket's policy allows nothing", [
+        statement["Sid"] for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] != "Deny"
+    ]
+    yield "the stores are kept when the stack goes", [
+        f"{name}: {policy}"
+        for name in ("Table", "Bucket", "BucketPolicy")
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
+        if resources[name].get(policy) != "Retain"
+    ]
+
+
+def metrics(alarm):
+    """The metrics that an alarm watches: each its namespace, name and dimensions."""
+    for metric in [alarm, *(query.get("MetricStat", {}).get("Metric", {}) for query in alarm.get("Metrics", []))]:
+        if "MetricName" in metric:
+            yield metric["Namespace"], metric["MetricName"], metric["Dimensions"]
+
+
+def watching_checks(resources, outputs):
+    """Logs, alarms, the dashboard, and what an operator is told of the stack."""
+    yield "logs are kept as long as they are told to be", [
+        fault
+        for name, group in of_type(resources, "AWS::Logs::LogGroup").items()
+        for fault in differences(group["Properties"], {"RetentionInDays": ref("LogRetentionDays")}, name)
+    ]
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    topic = if_given("HasAlarmTopic", [ref("AlarmTopicArn")])
+    told = {"AlarmActions": topic, "OKActions": topic, "TreatMissingData": "notBreaching"}
+    yield "every alarm goes to the topic, and rests where nothing happens", [
+        fault for name, alarm in alarms.items() for fault in differences(alarm["Properties"], told, name)
+    ]
+    watched = [metric for alarm in alarms.values() for metric in metrics(alarm["Properties"])]
+    missing = WATCHED - {(namespace, name) for namespace, name, _ in watched}
+    for name in ("Duration", "Errors", "Throttles"):
+        for function in declared.FUNCTIONS:
+            if ("AWS/Lambda", name, [{"Name": "FunctionName", "Value": ref(function)}]) not in watched:
+                missing.add((function, name))
+    yield "alarms watch what somebody must know of", [" ".join(metric) for metric in sorted(missing)]
+    durations = [a["Properties"] for a in alarms.values() if a["Properties"].get("MetricName") == "Duration"]
+    yield "alarms come before functions run out of time", [
+        f"{alarm['ExtendedStatistic']} of {alarm['Threshold']} ms"
+        for alarm in durations
+        if alarm["ExtendedStatistic"] != "p99" or not 0 < alarm["Threshold"] < 28_000
+    ]
+    yield "every alarm is in the runbook", sorted(set(alarms) - declared.runbook())
+
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
+    widgets = json.loads(re.sub(r"\$\{[^}]+\}", "x", body))["widgets"]
+    shown = set(re.findall(r"\$\{(\w+)\.Arn\}", body))
+    # An alarm that is not always there cannot be named; its metric has a widget of its own.
+    unseen = {name for name, alarm in alarms.items() if "Condition" not in alarm} - shown
+    yield "every alarm is on the dashboard", sorted(unseen)
+    series = [m for widget in widgets for m in widget["properties"].get("metrics", []) if isinstance(m[0], str)]
+    own = {m[1] for m in series if m[0] == "CatalogCustomizations"}
+    own |= {name for namespace, name, _ in watched if namespace == "CatalogCustomizations"}
+    yield "the functions emit every metric of theirs that is watched", sorted(
+        name for name in own if not declared.emitted(name)
+    )
+    yield "the outputs are what the guides need", sorted(set(outputs) ^ OUTPUTS)
 
 
 def checks():
     """Each check's name and what it found wrong."""
-    text = (ROOT / "template.yaml").read_text()
+    text = (declared.ROOT / "template.yaml").read_text()
     template, faults = cfnlint.decode.decode_str(text)
     if faults:
         yield "template.yaml can be read", [str(fault) for fault in faults]
         return
-    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())
-
     yield "template.yaml passes cfn-lint", lint_findings(text)
     rendered = render(template)
-    resources = rendered["Resources"]
     yield "what SAM renders passes cfn-lint", lint_findings(json.dumps(rendered))
-
-    stages = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::ApiGateway::Stage"]
-    names = [stage["StageName"] for stage in stages]
-    yield "there is one stage, v1", [] if names == ["v1"] else [str(names)]
-
-    api = resources["Api"]["Properties"]["Body"]
-    difference = routes(api["paths"], "/v1") ^ routes(contract["paths"])
-    yield "the routes are those of openapi.yaml", [" ".join(route) for route in sorted(difference)]
-
-    for function, expected in ACTIONS.items():
-        role = resources[f"{function}Role"]["Properties"]
-        statements = [s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]]
-        allowed = {action for s in statements for action in lists(s["Action"])}
-        wrong = [f"{action} is {'missing' if action in expected else 'too much'}" for action in sorted(allowed ^ expected)]
-        wrong += [f"{s['Sid']} is for anything" for s in statements if "*" in lists(s["Resource"])]
-        yield f"{function} may do what it does, and no more", wrong
-
-    for function, expected in ENVIRONMENT.items():
-        variables = resources[function]["Properties"]["Environment"]["Variables"]
-        yield f"{function} has the environment it reads", sorted(set(variables) ^ expected)
-
-    responses = api["x-amazon-apigateway-gateway-responses"]
-    yield "every response of the gateway's own is set", sorted(set(responses) ^ GATEWAY_RESPONSES)
-    problems = documented_problems(contract)
-    wrong = [fault for name in sorted(responses) for fault in check_gateway_response(name, responses[name], problems)]
-    yield "every response of the gateway's own is a problem", wrong
-
-    kept = [name for name in ("Table", "Bucket", "BucketPolicy") for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-            if resources[name].get(policy) != "Retain"]
-    yield "the stores are kept when the stack goes", kept
+    resources = rendered["Resources"]
+    yield from gateway_checks(resources, declared.contract())
+    yield from function_checks(resources, rendered["Parameters"])
+    yield from store_checks(resources)
+    yield from watching_checks(resources, rendered["Outputs"])
 
 
 def main():
