@@ -51,7 +51,7 @@ pub enum BuildError {
     Failed(ExitStatus),
     /// Cargo built something else.
     #[error("cargo built no binary {0}")]
-    Missing(FunctionName),
+    Missing(String),
 }
 
 impl Binaries {
@@ -61,18 +61,37 @@ impl Binaries {
     ///
     /// [`BuildError`]
     pub async fn build(profile: Profile) -> Result<Self, BuildError> {
-        let executables = Cargo::build(profile).await?;
-        let find = |function: FunctionName| {
-            executables
-                .iter()
-                .find(|(name, _)| name == function.as_str())
-                .map(|(_, path)| path.clone())
-                .ok_or(BuildError::Missing(function))
-        };
+        Self::find(&Cargo::build(command(profile)).await?)
+    }
+
+    /// Builds both functions and, together with them, `package`, so that what they have in common
+    /// is compiled once; its binary of the same name is the second of both results.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]
+    pub async fn build_with(
+        package: &str,
+        profile: Profile,
+    ) -> Result<(Self, PathBuf), BuildError> {
+        let mut command = command(profile);
+        command.args(["-p", package]);
+        let executables = Cargo::build(command).await?;
+        Ok((Self::find(&executables)?, executable(&executables, package)?))
+    }
+
+    fn find(executables: &[(String, PathBuf)]) -> Result<Self, BuildError> {
+        let find = |function: FunctionName| executable(executables, function.as_str());
         Ok(Self {
             create_customization: find(FunctionName::CreateCustomization)?,
             get_customization: find(FunctionName::GetCustomization)?,
         })
+    }
+
+    /// One binary in the place of both.
+    #[must_use]
+    pub fn stand_in(binary: PathBuf) -> Self {
+        Self { create_customization: binary.clone(), get_customization: binary }
     }
 
     /// A function's binary.
@@ -83,6 +102,15 @@ impl Binaries {
             FunctionName::GetCustomization => &self.get_customization,
         }
     }
+}
+
+/// The path of the binary `name`, of the names and paths that a build has made.
+fn executable(executables: &[(String, PathBuf)], name: &str) -> Result<PathBuf, BuildError> {
+    executables
+        .iter()
+        .find(|(built, _)| built == name)
+        .map(|(_, path)| path.clone())
+        .ok_or_else(|| BuildError::Missing(name.to_owned()))
 }
 
 /// A cargo at work, with all the compilers that it runs; dropped, they all end.
@@ -101,8 +129,8 @@ impl Drop for Cargo {
 
 impl Cargo {
     /// The names and paths of the binaries that a build makes.
-    async fn build(profile: Profile) -> Result<Vec<(String, PathBuf)>, BuildError> {
-        let mut child = command(profile).spawn().map_err(BuildError::Cargo)?;
+    async fn build(mut command: Command) -> Result<Vec<(String, PathBuf)>, BuildError> {
+        let mut child = command.spawn().map_err(BuildError::Cargo)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let mut cargo = Self { group };
         let mut executables = Vec::new();

@@ -1,4 +1,7 @@
 //! DynamoDB on this machine: dynoxide with the one table, on a thread of its own.
+//!
+//! What it says is stored survives a loss of power: dynoxide leaves its database at `synchronous =
+//! FULL`, with which a commit waits for the disk.
 
 use std::{
     io,

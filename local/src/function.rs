@@ -15,8 +15,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 use tracing::warn;
 
-use self::process::Process;
-pub use self::process::StartError;
+pub use self::process::{Process, StartError};
 use crate::{limits::Limits, stores::Environment};
 
 /// The functions that there are.

@@ -32,6 +32,7 @@ pub use self::event::{MalformedAnswer, STAGE};
 use crate::{
     function::{Function, FunctionName, InvocationError},
     limits::Limits,
+    reference,
     server::Server,
 };
 
@@ -180,6 +181,9 @@ impl From<IntegrationError> for Problem {
 }
 
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
+    if let Some(page) = reference::find(request.method(), request.uri().path()) {
+        return page;
+    }
     let id = Uuid::new_v4();
     let (parts, body) = request.into_parts();
     let mut response = match api.forward(id, &parts, body).await {
@@ -252,7 +256,10 @@ async fn read(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Problem>
     while let Some(chunk) = chunks.next().await {
         // The client has gone, or does not keep to the framing that it announced.
         let chunk = chunk.map_err(|_| {
-            Problem::Validation(vec![Violation::new("body", "must arrive as it is announced")])
+            Problem::Validation(vec![Violation::new(
+                "body",
+                "The gateway cannot read it; send it again as openapi.yaml says.",
+            )])
         })?;
         received = received.saturating_add(chunk.len());
         if received <= limit {

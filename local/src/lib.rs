@@ -6,6 +6,7 @@
 //! | [`stack`] | all of it, started and stopped |
 //! | [`stores`] | what is behind the functions, and the environment that names it |
 //! | [`gateway`] | what is before them: HTTP in, events out |
+//! | `reference` | the API reference, a page to read and try |
 //! | [`function`] | a function's processes and the Lambda Runtime API they speak |
 //! | [`build`] | the functions' binaries |
 //! | [`csp`] | tokens, and the keys to check them with |
@@ -21,6 +22,7 @@ mod dynamodb;
 pub mod function;
 pub mod gateway;
 pub mod limits;
+mod reference;
 mod s3;
 mod server;
 pub mod stack;

@@ -30,7 +30,7 @@ use tracing_subscriber::EnvFilter;
 /// Once it serves, it prints `ready http://127.0.0.1:PORT` on a line of its own, then `curl`
 /// commands to paste. Ctrl-C stops it all; what was stored is kept for the next run.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version = admin::version!(), args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -209,6 +209,8 @@ fn instructions(stack: &Stack, catalogs: &Catalogs, environment: &Path) -> Outco
     let stores = stack.stores();
     Ok(format!(
         "
+Read and try the API in a browser: {reference}/
+
 Create a customization, of any tar.gz:
 
 tar czf customization.tar.gz -C {workspace} README.md
@@ -230,6 +232,7 @@ env $(cat {environment}) cargo run -p admin -- --help
 
 What the functions write is in {logs}. Ctrl-C stops it all.
 ",
+        reference = stack.base_url(),
         workspace = workspace().display(),
         minutes = LIFETIME.as_secs() / 60,
         dynamodb = stores.dynamodb_endpoint(),

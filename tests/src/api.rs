@@ -1,7 +1,9 @@
 //! A client of the API, and its answers.
 
+use std::error::Error;
+
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -9,8 +11,12 @@ use hyper_util::{
 };
 use local::csp::Token;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
-use crate::{form::Form, stack::SAMPLE_CATALOG};
+use crate::{contract, form::Form, stack::SAMPLE_CATALOG};
 
 /// A caller of the API.
 #[derive(Clone, Debug)]
@@ -64,27 +70,61 @@ impl Api {
         self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}")).await
     }
 
-    /// Gets a path, or a whole URL.
+    /// Gets a path of the API, or a whole URL of anybody's.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, Vec::new()).await
     }
 
     /// Sends a request.
     pub async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
-        let url = if path.starts_with('/') {
-            format!("{}{path}", self.base_url)
-        } else {
-            path.to_owned()
-        };
+        self.try_send(method, path, body).await.expect("the gateway answers")
+    }
+
+    /// Sends a request to a gateway that may go away meanwhile. One to the API must be answered as the
+    /// contract says.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+        let of_the_api = path.starts_with('/');
+        let url = if of_the_api { format!("{}{path}", self.base_url) } else { path.to_owned() };
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::from(body)).expect("a request");
-        let response = self.client.request(request).await.expect("the gateway answers");
+        let request = request.body(Bytes::from(body)).expect("a request");
+        let response = self.client.request(request.clone().map(Full::new)).await?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("the answer is whole").to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let body = body.collect().await?.to_bytes();
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        if of_the_api {
+            contract::assert_kept(&request, &answer).await;
+        }
+        Ok(answer)
+    }
+}
+
+/// Sends what may be no request at all to `base_url`, and reads the answer.
+pub async fn raw(base_url: &str, request: &[u8]) -> Answer {
+    let address = base_url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
+    stream.write_all(request).await.expect("the gateway reads");
+    stream.shutdown().await.expect("the gateway has read");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.expect("the gateway answers");
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Response::new(&mut headers);
+    let length = head.parse(&bytes).expect("an answer").unwrap();
+    let headers = head.headers.iter().map(|header| {
+        let name = header.name.parse::<HeaderName>().expect("a header's name");
+        (name, HeaderValue::from_bytes(header.value).expect("a header's value"))
+    });
+    Answer {
+        status: head.code.expect("an answer has a status"),
+        headers: headers.collect(),
+        body: Bytes::copy_from_slice(&bytes[length..]),
     }
 }
 
@@ -188,6 +228,13 @@ impl Problem {
         problem(404, "file-not-found", "File not found", "The file is not found.");
     /// There is no such route.
     pub const NOT_FOUND: Self = problem(404, "not-found", "Not found", "There is no such route.");
+    /// The answer fits only compressed.
+    pub const NOT_ACCEPTABLE: Self = problem(
+        406,
+        "not-acceptable",
+        "Not acceptable",
+        "The answer is too large to be sent uncompressed; send Accept-Encoding: gzip.",
+    );
     /// Nothing that the filter matches is released.
     pub const NOT_RELEASED: Self = problem(
         409,

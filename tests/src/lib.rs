@@ -4,11 +4,14 @@
 //! | --- | --- |
 //! | [`stack`] | the whole stack, one for each test, and what its stores hold |
 //! | [`api`] | a client of the API, and its answers |
+//! | [`contract`] | whether what goes over the wire is as openapi.yaml says |
 //! | [`form`] | the multipart form of an upload, honest or not |
 //! | [`jwt`] | tokens that no honest issuer makes |
+//! | [`iam`] | what IAM must allow whoever sends a request to a store |
 //! | [`key_server`] | a server of token keys that rotates, hangs and lies |
-//! | [`proxy`] | what stands between the functions and a store, and sees what is asked |
+//! | [`proxy`] | what stands between the functions and a store, sees what is asked, and does harm |
 //! | [`tarball`] | archives, honest or not |
+//! | [`watched`] | a stack whose functions reach their stores through proxies |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -22,9 +25,12 @@
 )]
 
 pub mod api;
+pub mod contract;
 pub mod form;
+pub mod iam;
 pub mod jwt;
 pub mod key_server;
 pub mod proxy;
 pub mod stack;
 pub mod tarball;
+pub mod watched;

@@ -38,6 +38,7 @@ fn violation() -> Violation {
 fn parse(value: &HeaderValue) -> Option<String> {
     let text = value.to_str().ok()?.trim();
     let key = match text.strip_prefix('"') {
+        _ if text.contains('\t') => return None,
         None if text.contains(['"', ' ']) => return None,
         None => text.to_owned(),
         Some(quoted) => unquote(quoted)?,
@@ -84,6 +85,8 @@ mod tests {
             ("\"a\"b", None),
             ("a\"b", None),
             ("a b", None),
+            ("a\tb", None),
+            ("\"a\tb\"", None),
             (r#""a\b""#, None),
             ("\"a\", \"b\"", None),
             (&format!("{longest}k"), None),

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     path::Path,
     process::{ExitStatus, Stdio},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -43,25 +43,32 @@ pub enum StartError {
 
 /// A process that works on one event at a time. Dropped, it is killed.
 #[derive(Debug)]
-pub(super) struct Process {
+pub struct Process {
     name: FunctionName,
     limits: Limits,
     child: Child,
     api: RuntimeApi,
+    init: Duration,
 }
 
 impl Process {
     /// Starts a process and waits until it is ready for an event.
-    pub(super) async fn start(deployment: &Deployment) -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn start(deployment: &Deployment) -> Result<Self, StartError> {
         let &Deployment { name, limits, ref log, .. } = deployment;
         let run = |error| StartError::Run(name, error);
         let api = RuntimeApi::start(limits.payload_bytes).await.map_err(run)?;
         let output = File::options().create(true).append(true).open(log).map_err(run)?;
         let written = output.metadata().map_err(run)?.len();
-        let child = command(deployment, &api, output).and_then(|mut command| command.spawn());
-        let mut process = Self { name, limits, child: child.map_err(run)?, api };
+        let mut command = command(deployment, &api, output).map_err(run)?;
+        let started = Instant::now();
+        let child = command.spawn().map_err(run)?;
+        let mut process = Self { name, limits, child, api, init: Duration::ZERO };
         match timeout(limits.init, process.init()).await {
-            Ok(Ok(None)) => Ok(process),
+            Ok(Ok(None)) => Ok(Self { init: started.elapsed(), ..process }),
             Ok(Ok(Some(status))) => {
                 Err(StartError::Ended(name, status, last_line(log, written).map_err(run)?))
             }
@@ -83,8 +90,24 @@ impl Process {
         }
     }
 
+    /// How long it took from its start until it asked for an event.
+    #[must_use]
+    pub fn init_duration(&self) -> Duration {
+        self.init
+    }
+
+    /// The operating system's number of it; none once it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Has the process answer an event. One that takes too long is killed.
-    pub(super) async fn invoke(&mut self, payload: Bytes) -> Result<Bytes, InvocationError> {
+    ///
+    /// # Errors
+    ///
+    /// [`InvocationError`]
+    pub async fn invoke(&mut self, payload: Bytes) -> Result<Bytes, InvocationError> {
         let limit = self.limits.invocation;
         let event = self.event(payload);
         let id = event.id.clone();

@@ -8,7 +8,7 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version,
-        header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT},
+        header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, USER_AGENT},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,6 @@ use uuid::Uuid;
 
 /// The stage that the template deploys to.
 pub const STAGE: &str = "v1";
-
-/// The media type whose bodies are handed on as base64: the template's `BinaryMediaTypes`.
-const BINARY_MEDIA_TYPE: &str = "multipart/form-data";
 
 /// `09/Apr/2015:12:34:56 +0000`
 const REQUEST_TIME: &[FormatItem<'_>] = format_description!(
@@ -55,8 +52,8 @@ struct ProxyEvent<'a> {
     stage_variables: Option<()>,
     request_context: RequestContext<'a>,
     is_base64_encoded: bool,
-    /// The last field: [`append_base64`] relies on it.
-    body: Option<Cow<'a, str>>,
+    /// The last field, and empty: [`append_base64`] relies on it.
+    body: Option<()>,
 }
 
 #[derive(Serialize)]
@@ -97,11 +94,10 @@ struct Identity<'a> {
 }
 
 impl Incoming<'_> {
-    /// The event's JSON.
+    /// The event's JSON. A body goes as base64, whatever its type: the template's `BinaryMediaTypes`
+    /// are all.
     pub(super) fn event(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let is_base64_encoded = self.is_binary() && !self.body.is_empty();
-        let body = (!is_base64_encoded && !self.body.is_empty())
-            .then(|| String::from_utf8_lossy(self.body));
+        let is_base64_encoded = !self.body.is_empty();
         let queries = self.queries();
         let multi_value_headers = self.multi_value_headers();
         let mut event = serde_json::to_vec(&ProxyEvent {
@@ -116,7 +112,7 @@ impl Incoming<'_> {
             stage_variables: None,
             request_context: self.context(),
             is_base64_encoded,
-            body,
+            body: None,
         })?;
         if is_base64_encoded {
             append_base64(&mut event, self.body);
@@ -127,14 +123,6 @@ impl Incoming<'_> {
     fn path_below_stage(&self) -> &str {
         let path = self.uri.path();
         path.strip_prefix('/').and_then(|path| path.strip_prefix(STAGE)).unwrap_or(path)
-    }
-
-    fn is_binary(&self) -> bool {
-        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        content_type.is_some_and(|content_type| {
-            let essence = content_type.split(';').next().unwrap_or_default();
-            essence.trim().eq_ignore_ascii_case(BINARY_MEDIA_TYPE)
-        })
     }
 
     fn multi_value_headers(&self) -> BTreeMap<&str, Vec<Cow<'_, str>>> {
@@ -355,16 +343,15 @@ mod tests {
     }
 
     #[test]
-    fn only_forms_are_binary() {
-        for (content_type, body, encoded) in [
-            ("multipart/form-data; boundary=x", "AP8i", true),
-            ("Multipart/Form-Data", "AP8i", true),
-            ("multipart/form-database", "\0\u{fffd}\"", false),
-            ("text/plain", "\0\u{fffd}\"", false),
+    fn every_body_goes_as_base64() {
+        for headers in [
+            &[("content-type", "multipart/form-data; boundary=x")][..],
+            &[("content-type", "text/plain")],
+            &[],
         ] {
-            let event = event("/v1/x", &[("content-type", content_type)], b"\0\xff\"");
-            assert_eq!(event["body"], body, "{content_type}");
-            assert_eq!(event["isBase64Encoded"], encoded, "{content_type}");
+            let event = event("/v1/x", headers, b"\0\xff\"");
+            assert_eq!(event["body"], "AP8i", "{headers:?}");
+            assert_eq!(event["isBase64Encoded"], true, "{headers:?}");
         }
     }
 

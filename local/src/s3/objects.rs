@@ -101,9 +101,11 @@ impl Objects {
             _ => {}
         }
         fs::create_dir_all(&uploads)?;
-        let directory = directory.join("objects");
-        fs::create_dir_all(&directory)?;
-        Ok(Self { directory, uploads })
+        let objects = directory.join("objects");
+        fs::create_dir_all(&objects)?;
+        // The directory itself must not be lost with what is put into it.
+        File::open(directory)?.sync_all()?;
+        Ok(Self { directory: objects, uploads })
     }
 
     /// Begins to write an object.
@@ -166,16 +168,18 @@ impl Upload {
         file.get_ref().sync_all().await?;
         let target = file_of(&directory, &attributes.key);
         spawn_blocking(move || {
-            match existing {
+            let named = match existing {
                 Existing::Replace => path.persist(target),
                 // One system call both looks and links: of any number of writers, one wins.
                 Existing::Keep => path.persist_noclobber(target),
-            }
-            .map_err(|error| match error.error.kind() {
+            };
+            let named = named.map_err(|error| match error.error.kind() {
                 ErrorKind::AlreadyExists => PublishError::Exists,
                 _ => PublishError::Disk(error.error),
-            })?;
-            Ok(File::open(directory)?.sync_all()?)
+            });
+            // Also for one who is told that it exists: whoever wrote it may not be as far yet.
+            File::open(directory)?.sync_all()?;
+            named
         })
         .await
         .map_err(io::Error::from)?

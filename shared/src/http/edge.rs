@@ -212,11 +212,20 @@ fn count(result: &Result<Coded, Problem>, cold_start: bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::panic;
+    use std::{
+        panic,
+        sync::{Mutex, MutexGuard, PoisonError},
+    };
 
     use serde_json::{Value, json};
 
     use super::*;
+
+    /// Lambda gives a process one request at a time, and so do these tests.
+    fn turn() -> MutexGuard<'static, ()> {
+        static TURN: Mutex<()> = Mutex::new(());
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn event() -> Event {
         let event = json!({
@@ -240,6 +249,7 @@ mod tests {
         let mut context = Context::default();
         context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
         context.xray_trace_id = Some("Root=1-5759e988-bd862e3f;Parent=x;Sampled=1".to_owned());
+        let _turn = turn();
         let edge = Edge { problem_type_base: String::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         telemetry::written_by(|| {
@@ -291,6 +301,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_answered_as_a_problem_and_the_next_request_as_ever() {
+        let _turn = turn();
         let edge = Edge { problem_type_base: "https://example.com".to_owned() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let context = Context::default();
@@ -304,7 +315,10 @@ mod tests {
 
         let working = async |_: &Request| Ok(Response::new("fine".to_owned()));
         let worked = runtime.block_on(edge.answer(event(), &invocation, &working));
-        assert_eq!((&json!(worked)["statusCode"], &json!(worked)["body"]), (&json!(200), &json!("fine")));
+        assert_eq!(
+            (&json!(worked)["statusCode"], &json!(worked)["body"]),
+            (&json!(200), &json!("fine"))
+        );
     }
 
     #[test]

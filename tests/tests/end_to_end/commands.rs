@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use local::{csp::Token, function::FunctionName};
+use local::{build::workspace, csp::Token, function::FunctionName};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -29,7 +29,7 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The folder of the commands' binaries, which are built with the functions'.
-async fn commands() -> PathBuf {
+pub(crate) async fn commands() -> PathBuf {
     binaries().await.of(FunctionName::CreateCustomization).parent().unwrap().to_owned()
 }
 
@@ -57,6 +57,27 @@ fn refused(output: &Output) -> String {
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(output.stdout, b"", "nothing was done");
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn each_command_names_the_commit_that_it_was_built_from() {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "HEAD"]).current_dir(workspace());
+    // An unpacked archive of the source has no commit to name.
+    let head = git.output().await.ok().filter(|output| output.status.success());
+    let head = head.map(|output| String::from_utf8(output.stdout).unwrap());
+    for command in ["admin", "local"] {
+        let binary = commands().await.join(command);
+        let line = printed(&Command::new(binary).arg("--version").output().await.unwrap());
+        let version = line.strip_prefix(&format!("{command} {}", env!("CARGO_PKG_VERSION")));
+        let Some(head) = &head else {
+            assert_eq!(version, Some("\n"));
+            continue;
+        };
+        let commit = version.and_then(|rest| rest.strip_prefix(" (")?.strip_suffix(")\n")).unwrap();
+        let commit = commit.strip_suffix("-modified").unwrap_or(commit);
+        assert!(commit.len() >= 7 && head.starts_with(commit), "{commit} of {head}");
+    }
 }
 
 #[tokio::test]
@@ -230,7 +251,7 @@ async fn nothing_is_recorded_of_what_is_not_there() {
 }
 
 /// Starts `local` and waits until it is ready.
-async fn start(arguments: &[&str]) -> (Child, BufReader<ChildStdout>, String) {
+pub(crate) async fn start(arguments: &[&str]) -> (Child, BufReader<ChildStdout>, String) {
     let mut child = Command::new(commands().await.join("local"))
         .args(arguments)
         .stdout(Stdio::piped())
@@ -260,12 +281,12 @@ fn state(pid: u32) -> Option<(String, u32)> {
 }
 
 /// Whether there is such a process, and not only its end to be noticed by its parent.
-fn is_running(pid: u32) -> bool {
+pub(crate) fn is_running(pid: u32) -> bool {
     state(pid).is_some_and(|(state, _)| state != "Z")
 }
 
 /// The processes that `parent` has started.
-fn children(parent: u32) -> Vec<u32> {
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let of_parent = |pid: &u32| state(*pid).is_some_and(|(_, other)| other == parent);
     let entries = fs::read_dir("/proc").unwrap();
     let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());

@@ -31,7 +31,8 @@ async fn what_does_not_exist_is_not_found() {
         api.get(&path).await.assert_problem(&Problem::FILE_NOT_FOUND);
     }
     for (method, path) in [
-        (Method::GET, "/"),
+        (Method::GET, "/v1"),
+        (Method::POST, "/"),
         (Method::GET, "/v1/catalogs"),
         (Method::DELETE, "/v1/catalogs/a/customizations/b"),
         (Method::GET, "/v1/catalogs/a/customizations"),

@@ -1,0 +1,112 @@
+//! Results as they are printed: tables in Markdown, to be pasted into the documentation.
+
+use std::{
+    fmt::{self, Display, Formatter},
+    time::Duration,
+};
+
+/// A table of `N` columns.
+#[derive(Clone, Debug)]
+pub struct Table<const N: usize> {
+    header: [&'static str; N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// A table without rows.
+    #[must_use]
+    pub const fn new(header: [&'static str; N]) -> Self {
+        Self { header, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, row: [String; N]) {
+        self.rows.push(row);
+    }
+
+    /// Whether it has no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl<const N: usize> Display for Table<N> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let header = self.header.map(str::to_owned);
+        let width = |column: usize| {
+            let cells = [&header].into_iter().chain(&self.rows).filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or_default().max(3)
+        };
+        let widths: [usize; N] = std::array::from_fn(width);
+        let mut line = |row: &[String; N]| {
+            let cells = row.iter().zip(widths);
+            let cells = cells.map(|(cell, width)| format!("{cell:<width$}"));
+            writeln!(formatter, "| {} |", cells.collect::<Vec<_>>().join(" | "))
+        };
+        line(&header)?;
+        line(&widths.map(|width| "-".repeat(width)))?;
+        self.rows.iter().try_for_each(line)
+    }
+}
+
+/// A time in the unit that suits it.
+#[must_use]
+pub fn time(time: Duration) -> String {
+    let micros = time.as_secs_f64() * 1e6;
+    if micros < 1_000.0 {
+        format!("{micros:.0} µs")
+    } else if micros < 100_000.0 {
+        format!("{:.1} ms", micros / 1e3)
+    } else {
+        format!("{:.0} ms", micros / 1e3)
+    }
+}
+
+/// How many times something is something else.
+#[must_use]
+pub fn ratio(ratio: f64) -> String {
+    format!("{ratio:.2} ×")
+}
+
+/// Bytes, in millions of them.
+#[must_use]
+pub fn megabytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_add(50_000) / 100_000;
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
+
+/// Whether a target is met.
+#[must_use]
+pub fn verdict(met: bool) -> String {
+    if met { "yes" } else { "**no**" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_markdown() {
+        let mut table = Table::new(["what", "µs"]);
+        table.row(["é".to_owned(), "1,000".to_owned()]);
+        table.row(["longer".to_owned(), String::new()]);
+        let lines = [
+            "| what   | µs    |",
+            "| ------ | ----- |",
+            "| é      | 1,000 |",
+            "| longer |       |\n",
+        ];
+        assert_eq!(table.to_string(), lines.join("\n"));
+    }
+
+    #[test]
+    fn figures_have_their_units() {
+        assert_eq!(time(Duration::from_nanos(42_400)), "42 µs");
+        assert_eq!(time(Duration::from_micros(1_250)), "1.2 ms");
+        assert_eq!(time(Duration::from_millis(250)), "250 ms");
+        assert_eq!(ratio(1.204), "1.20 ×");
+        assert_eq!(megabytes(22_349_999), "22.3 MB");
+        assert_eq!(megabytes(22_350_000), "22.4 MB");
+    }
+}

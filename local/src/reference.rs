@@ -1,0 +1,48 @@
+//! The API reference: the contract as a page to read and to try, which loads nothing from elsewhere.
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderName, Method,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    },
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+
+use crate::csp::Token;
+
+const HEADERS: [(HeaderName, &str); 3] = [
+    (CACHE_CONTROL, "no-cache"),
+    // The page talks to nobody else. What draws it writes its styles into it.
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
+/// The page at `/`, and what it loads; none if it is something else that is asked for.
+pub(crate) fn find(method: &Method, path: &str) -> Option<Response> {
+    let (content_type, content) = match path {
+        _ if method != Method::GET => return None,
+        "/" => ("text/html; charset=utf-8", include_str!("reference/page.html").into()),
+        "/openapi.yaml" => ("application/yaml", include_str!("../../openapi.yaml").into()),
+        "/reference.js" => ("text/javascript; charset=utf-8", start()),
+        "/scalar.js" => ("text/javascript; charset=utf-8", renderer()),
+        _ => return None,
+    };
+    Some((HEADERS, [(CONTENT_TYPE, content_type)], Body::from(content)).into_response())
+}
+
+/// What starts the renderer, with a token to try the API with.
+fn start() -> Bytes {
+    // Without one, the page asks for it.
+    let token = Token::default().sign().unwrap_or_default();
+    include_str!("reference/start.js").replace("TOKEN", &token).into()
+}
+
+fn renderer() -> Bytes {
+    scalar_api_reference::get_asset("scalar.js").unwrap_or_default().into()
+}

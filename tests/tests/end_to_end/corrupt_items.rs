@@ -1,0 +1,102 @@
+//! Items that are not what their keys promise, and values that are newer than this version.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::{function::FunctionName, stores::TABLE};
+use serde_json::json;
+use tests::{
+    api::Problem,
+    form::Form,
+    stack::{SAMPLE_CATALOG, TestStack},
+};
+
+const DEBIAN: &str = "549cfa79-352c-4555-9d28-4442de551829";
+const KAFKA_ON_DEBIAN: &str = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01";
+const OTHER_CATALOG: &str = "351c1739-ca01-4a74-8124-1b99257cd7c9";
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+/// Changes one attribute of an item, making the item if there is none.
+async fn set(stack: &TestStack, (pk, sk): (&str, &str), name: &str, value: AttributeValue) {
+    let update = stack.dynamodb().update_item().table_name(TABLE);
+    let update = update.key("PK", text(pk)).key("SK", text(sk));
+    let update = update.update_expression("SET #name = :value");
+    let update = update.expression_attribute_names("#name", name);
+    update.expression_attribute_values(":value", value).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    let postgresql = || Form::upload().filter(json!({"product_key": "postgresql"}));
+    let kafka = || Form::upload().filter(json!({"product_key": "apache_kafka", "branch": "2"}));
+    let sound = api.create(postgresql()).await.id();
+    let with_corrupt_record = api.create(postgresql()).await.id();
+    let with_corrupt_build = api.create(postgresql()).await.id();
+    let with_corrupt_application = api.create(kafka()).await.id();
+    let with_key = |key| api.header("idempotency-key", key);
+    with_key("corrupt").create(postgresql()).await.id();
+
+    let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
+    let receipt =
+        stack.contents().await.receipts(SAMPLE_CATALOG).keys().next().unwrap().to_string();
+    let number = || AttributeValue::N("7".to_owned());
+    let corrupt = [
+        (catalog.clone(), format!("CUSTOMIZATION#{with_corrupt_record}"), "artifact"),
+        (format!("CUSTOMIZATION#{with_corrupt_build}"), "BUILD#x".to_owned(), "status"),
+        (
+            catalog.clone(),
+            format!("APPLICATION#apache_kafka#2#{DEBIAN}#{KAFKA_ON_DEBIAN}"),
+            "registry_id",
+        ),
+        (catalog, format!("IDEMPOTENCY#{receipt}"), "customization"),
+        (format!("CATALOG#{OTHER_CATALOG}"), "CATALOG".to_owned(), "org_id"),
+        ("PRODUCT#argo-cd".to_owned(), "PRODUCT".to_owned(), "name"),
+    ];
+    for (pk, sk, name) in &corrupt {
+        set(&stack, (pk, sk), name, number()).await;
+    }
+
+    let argo = Form::upload().filter(json!({"product_key": "argo-cd"}));
+    let answers = [
+        api.customization(&with_corrupt_record).await,
+        api.customization(&with_corrupt_build).await,
+        api.customization(&with_corrupt_application).await,
+        with_key("corrupt").create(postgresql()).await,
+        api.create_in(OTHER_CATALOG, Form::upload()).await,
+        api.create(argo).await,
+    ];
+    let logs = FunctionName::ALL.map(|function| stack.log(function)).concat();
+    for (answer, (pk, sk, _)) in answers.iter().zip(&corrupt) {
+        println!("{pk} {sk}");
+        answer.assert_problem(&Problem::INTERNAL);
+        assert!(logs.contains(&format!("the item {pk} {sk} is corrupt: ")), "{logs}");
+    }
+
+    assert_eq!(api.customization(&sound).await.status, 200);
+    assert_eq!(api.create(postgresql()).await.status, 201);
+    assert_eq!(with_key("sound").create(postgresql()).await.status, 201);
+}
+
+#[tokio::test]
+async fn values_and_attributes_of_a_later_version_pass_through() {
+    let stack = TestStack::start().await;
+    let id = stack.api().create(Form::upload()).await.id();
+    let record = (&*format!("CATALOG#{SAMPLE_CATALOG}"), &*format!("CUSTOMIZATION#{id}"));
+    set(&stack, record, "status", text("HIBERNATED")).await;
+    set(&stack, record, "invented_later", text("x")).await;
+    let partition = format!("CUSTOMIZATION#{id}");
+    let build = (&*partition, &*format!("BUILD#{KAFKA_ON_DEBIAN}"));
+    set(&stack, build, "application_id", text(KAFKA_ON_DEBIAN)).await;
+    set(&stack, build, "status", text("POSTPONED")).await;
+
+    let answer = stack.api().customization(&id).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let body = answer.json();
+    assert_eq!(body["status"], "HIBERNATED");
+    let releasables = body["affected_releasables"].as_array().unwrap();
+    let found = releasables.iter().find(|one| one["application_id"] == KAFKA_ON_DEBIAN).unwrap();
+    assert_eq!(found["status"], "POSTPONED");
+}

@@ -1,0 +1,139 @@
+//! What requests cost: the operations and the sizes that the runbook reckons with.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
+use serde_json::json;
+use shared::customization::{BuildResult, BuildStatus};
+use tests::{
+    api::Answer,
+    form::{Form, archive},
+    stack::{SAMPLE_CATALOG, TestStack},
+    watched::Watched,
+};
+
+const RUNBOOK: &str = include_str!("../../../docs/operations.md");
+
+/// The upload of the reference's sample.
+fn kafka() -> Form {
+    Form::new()
+        .file("script.tar.gz", &archive())
+        .text("name", "my customization")
+        .text("description", "This is the customization required by my org")
+        .filter(json!({
+            "base_image_id": "549cfa79-352c-4555-9d28-4442de551829",
+            "product_key": "apache_kafka",
+            "branch": "2",
+        }))
+}
+
+/// Asserts that the runbook has these rows of a table.
+#[track_caller]
+fn assert_documented(rows: &[String]) {
+    for row in rows {
+        println!("{row}");
+    }
+    let missing: Vec<_> = rows.iter().filter(|row| !RUNBOOK.contains(&**row)).collect();
+    assert!(missing.is_empty(), "docs/operations.md lacks {missing:#?}");
+}
+
+/// Operations in the order of their names, each with how often it was asked for.
+fn counted(operations: Vec<String>) -> String {
+    let mut counts = BTreeMap::<_, u32>::new();
+    for operation in operations {
+        *counts.entry(operation).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    let counted = counts.iter().map(|(operation, count)| format!("{count} {operation}"));
+    counted.collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
+    let watched = Watched::start().await;
+    let api = watched.stack.api();
+    let keyed = api.header("idempotency-key", "k");
+    let asked = || (watched.dynamodb.asked(), watched.s3.asked());
+    // What the start asked for.
+    drop(asked());
+
+    let mut rows = Vec::new();
+    let mut row = |what: &str, status: u16, answer: &Answer| {
+        assert_eq!(answer.status, status, "{what}: {:?}", answer.body);
+        let (dynamodb, s3) = asked();
+        rows.push(format!("| {what} | {} | {} |", counted(dynamodb), counted(s3)));
+    };
+    row("create, without a filter", 201, &api.create(Form::upload()).await);
+    let created = api.create(kafka()).await;
+    row("create, with a filter, the first in a minute", 201, &created);
+    row("create, with a filter", 201, &api.create(kafka()).await);
+    row("create, with a filter and an idempotency key", 201, &keyed.create(kafka()).await);
+    row("create, answered again under its key", 201, &keyed.create(kafka()).await);
+    row("create, refused for its form or archive", 400, &api.create(Form::new()).await);
+    let read = api.customization(&created.id()).await;
+    row("get, the first in a minute", 200, &read);
+    row("get", 200, &api.customization(&created.id()).await);
+    let known = api.header("if-none-match", read.header("etag"));
+    row("get, unchanged (304)", 304, &known.customization(&created.id()).await);
+    let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
+    row("get a file's link", 200, &api.get(&file).await);
+    row("any, refused for its token", 401, &api.headers(&[]).get(&file).await);
+    row("any other", 404, &api.send(Method::PUT, "/v1", Vec::new()).await);
+    assert_documented(&rows);
+}
+
+/// What an attribute's value takes, in bytes.
+///
+/// See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
+fn bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::Bool(_) => 1,
+        AttributeValue::M(map) => {
+            3 + map.iter().map(|(k, v)| k.len() + bytes(v) + 1).sum::<usize>()
+        }
+        other => panic!("{other:?} is in no item"),
+    }
+}
+
+#[tokio::test]
+async fn the_runbook_knows_the_sizes_of_items() {
+    let stack = TestStack::start().await;
+    let id = stack.api().header("idempotency-key", "k").create(kafka()).await.id();
+    let result = BuildResult {
+        application_id: "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01".parse().unwrap(),
+        status: BuildStatus::SUCCEEDED,
+        failure: None,
+    };
+    let catalog_id = SAMPLE_CATALOG.parse().unwrap();
+    stack.table().record_build(&catalog_id, id.parse().unwrap(), &result).await.unwrap();
+
+    let contents = stack.contents().await;
+    let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
+    let rows = [
+        ("catalog", &*catalog, "CATALOG"),
+        (
+            "application",
+            &catalog,
+            "APPLICATION#apache_kafka#2#549cfa79-352c-4555-9d28-4442de551829#",
+        ),
+        ("customization", &catalog, "CUSTOMIZATION#"),
+        ("receipt of an idempotency key", &catalog, "IDEMPOTENCY#"),
+        ("build result", &format!("CUSTOMIZATION#{id}"), "BUILD#"),
+        ("base image", "BASE_IMAGE#549cfa79-352c-4555-9d28-4442de551829", "BASE_IMAGE"),
+        ("product", "PRODUCT#apache_kafka", "PRODUCT"),
+        ("registry", "REGISTRY#0f5d1a86-2e04-4c55-9d5f-6c1b6f2f7a10", "REGISTRY"),
+    ]
+    .map(|(what, pk, sk)| {
+        let of_kind = |key: &&(String, String)| key.0 == pk && key.1.starts_with(sk);
+        let key = contents.items.keys().find(of_kind).expect(what);
+        let item = &contents.items[key];
+        let size: usize = item.iter().map(|(name, value)| name.len() + bytes(value)).sum();
+        format!("| {what} | {size} |")
+    });
+    assert_documented(&rows);
+}

@@ -1,0 +1,103 @@
+//! The gateway's own answers: those of the template, to the letter.
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use http::Method;
+use local::{
+    build::{Binaries, workspace},
+    catalog::Catalogs,
+    csp::Token,
+    limits::Limits,
+    stack::{Options, Place, Stack},
+};
+use serde_json::Value;
+use tests::{
+    api::{Answer, Api, raw},
+    form::Form,
+    stack::TestStack,
+};
+use yaml_serde::Value as Yaml;
+
+/// The API in the template.
+fn api() -> Yaml {
+    let text = fs::read_to_string(workspace().join("template.yaml")).unwrap();
+    let template: Yaml = yaml_serde::from_str(&text).unwrap();
+    template["Resources"]["Api"]["Properties"].clone()
+}
+
+/// Asserts that an answer is what the template has the gateway answer in the case `name`.
+#[track_caller]
+fn assert_shaped(answer: &Answer, name: &str) {
+    let response = &api()["GatewayResponses"][name];
+    assert_eq!(u64::from(answer.status), response["StatusCode"].as_u64().unwrap(), "{name}");
+
+    let Yaml::Mapping(headers) = &response["ResponseParameters"]["Headers"] else { panic!() };
+    let text = |value: &Yaml| value.as_str().unwrap().trim_matches('\'').to_owned();
+    let shaped: BTreeMap<_, _> = headers
+        .iter()
+        .map(|(name, value)| (text(name).to_ascii_lowercase(), text(value)))
+        .collect();
+    let of_any_answer = ["connection", "content-length", "date", "x-amzn-requestid"];
+    let sent = answer.headers.keys().filter(|name| !of_any_answer.contains(&name.as_str()));
+    let sent = sent.map(|name| (name.to_string(), answer.header(name.as_str()).to_owned()));
+    assert_eq!(sent.collect::<BTreeMap<_, _>>(), shaped, "{name}");
+
+    let Yaml::Tagged(body) = &response["ResponseTemplates"]["application/json"] else { panic!() };
+    let body = text(&body.value)
+        .replace("${ProblemTypeBase}", "https://example.com/probs")
+        .replace("$context.requestId", answer.header("x-amzn-requestid"));
+    assert_eq!(answer.json(), serde_json::from_str::<Value>(&body).unwrap(), "{name}");
+}
+
+#[tokio::test]
+async fn what_reaches_no_function_is_answered_as_the_template_has_it() {
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    for (method, path) in [
+        (Method::GET, "/v1"),
+        (Method::POST, "/v1/catalogs/c/customizations/"),
+        (Method::DELETE, "/v1/catalogs/c/customizations/i"),
+        (Method::POST, "/"),
+    ] {
+        let answer = api.send(method, path, Vec::new()).await;
+        assert_shaped(&answer, "MISSING_AUTHENTICATION_TOKEN");
+    }
+    // More than Lambda takes, then more than the gateway does.
+    for bytes in [5_000_000, 11_000_000] {
+        let answer = api.create(Form::new().file("a.tgz", &vec![0; bytes])).await;
+        assert_shaped(&answer, "REQUEST_TOO_LARGE");
+    }
+    let broken = b"POST /v1/catalogs/c/customizations HTTP/1.1\r\nhost: x\r\n\
+                   transfer-encoding: chunked\r\n\r\nzz\r\n";
+    assert_shaped(&raw(&stack.base_url(), broken).await, "BAD_REQUEST_BODY");
+}
+
+#[tokio::test]
+async fn a_function_that_fails_is_answered_for_as_the_template_has_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::take(0, directory.path()).await.unwrap();
+    let options = Options {
+        binaries: Binaries::stand_in(env!("CARGO_BIN_EXE_faulty-function").into()),
+        catalogs: Catalogs::read(&workspace().join("local/sample-catalog.json")).unwrap(),
+        environment: Vec::new(),
+        limits: Limits { integration: Duration::from_secs(1), ..Limits::AWS },
+    };
+    let stack = Stack::start(place, options).await.unwrap();
+    let api = Api::new(stack.base_url(), Token::default());
+    for (fault, name) in [
+        ("crash", "DEFAULT_5XX"),
+        ("error", "DEFAULT_5XX"),
+        ("babble", "DEFAULT_5XX"),
+        ("hang", "INTEGRATION_TIMEOUT"),
+    ] {
+        println!("{fault}");
+        assert_shaped(&api.create_in(fault, Form::upload()).await, name);
+        assert_shaped(&api.get(&format!("/v1/catalogs/{fault}/customizations/x")).await, name);
+    }
+    stack.stop().await;
+}
+
+#[test]
+fn the_template_takes_every_body_for_bytes_as_the_gateway_here_does() {
+    assert_eq!(api()["BinaryMediaTypes"], Yaml::from(vec!["*~1*"]));
+}

@@ -1,0 +1,174 @@
+//! What the operator's command writes: imports that are killed half-way and run again, two at once,
+//! and whatever stands in its way for a moment.
+
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Stdio, time::Duration};
+
+use fastrand::Rng;
+use serde_json::json;
+use tests::{
+    form::Form,
+    proxy::{Call, Harm, Proxy, Times},
+    stack::{Contents, SAMPLE_CATALOG, TestStack},
+};
+use tokio::process::Command;
+
+use crate::commands;
+
+/// The applications of a file's catalog, and of these those that share a product.
+const APPLICATIONS: usize = 600;
+const OF_ONE_PRODUCT: usize = 10;
+
+/// The batches of 25 that the file takes to be written.
+const BATCHES: usize = (APPLICATIONS + APPLICATIONS / OF_ONE_PRODUCT + 3).div_ceil(25);
+
+/// How often an import is killed before one comes to its end.
+const KILLS: usize = 4;
+
+/// A file of a large catalog.
+fn file(stack: &TestStack) -> PathBuf {
+    let applications: Vec<_> = (0..APPLICATIONS)
+        .map(|index| {
+            json!({
+                "application_id": format!("application-{index}"),
+                "product_key": format!("product-{}", index / OF_ONE_PRODUCT),
+                "branch": "1", "base_image_id": "image", "registry_id": "registry",
+            })
+        })
+        .collect();
+    let products: Vec<_> = (0..APPLICATIONS / OF_ONE_PRODUCT)
+        .map(|index| json!({"key": format!("product-{index}"), "name": "x"}))
+        .collect();
+    let file = json!({
+        "base_images": [{"id": "image", "name": "x"}],
+        "products": products,
+        "registries": [{"id": "registry", "name": "x", "url": "https://registry.example.com"}],
+        "catalogs": [{"id": "large", "org_id": "o", "applications": applications}],
+    });
+    let path = stack.directory().join("catalogs.json");
+    fs::write(&path, file.to_string()).unwrap();
+    path
+}
+
+/// The operator's command, with these arguments, on the stack, by way of `proxy`.
+async fn admin(stack: &TestStack, proxy: &Proxy, arguments: &[&str]) -> Command {
+    let mut admin = Command::new(commands::commands().await.join("admin"));
+    admin
+        .args(arguments)
+        .env_clear()
+        .envs(stack.stack().environment().iter())
+        .env("AWS_ENDPOINT_URL_DYNAMODB", proxy.url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    admin
+}
+
+/// The command that imports the file.
+async fn import(stack: &TestStack, proxy: &Proxy) -> Command {
+    admin(stack, proxy, &["import", file(stack).to_str().unwrap()]).await
+}
+
+async fn stack_and_proxy() -> (TestStack, Proxy) {
+    let stack = TestStack::start().await;
+    let proxy = Proxy::before(stack.stack().stores().dynamodb_endpoint()).await;
+    (stack, proxy)
+}
+
+/// What the table holds after an import that nothing happens to.
+async fn expected() -> Contents {
+    let (stack, proxy) = stack_and_proxy().await;
+    assert!(import(&stack, &proxy).await.status().await.unwrap().success());
+    let batches = proxy.asked().iter().filter(|operation| *operation == "BatchWriteItem").count();
+    assert_eq!(batches, BATCHES);
+    stack.contents().await
+}
+
+/// Asserts that whatever an application refers to is there.
+fn assert_nothing_dangles(contents: &Contents) {
+    let keys: BTreeSet<_> = contents.items.keys().map(|(pk, sk)| (&**pk, &**sk)).collect();
+    for ((pk, sk), item) in &contents.items {
+        if sk.starts_with("APPLICATION#") {
+            assert!(keys.contains(&(&**pk, "CATALOG")), "{pk}");
+            for (name, kind) in [
+                ("product_key", "PRODUCT"),
+                ("base_image_id", "BASE_IMAGE"),
+                ("registry_id", "REGISTRY"),
+            ] {
+                let reference = format!("{kind}#{}", item[name].as_s().unwrap());
+                assert!(keys.contains(&(&*reference, kind)), "{reference}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_is_killed_half_way_is_finished_by_the_next() {
+    let (stack, proxy) = stack_and_proxy().await;
+    let untouched = stack.contents().await.items.len();
+    let expected = expected().await;
+    let mut rng = Rng::with_seed(7);
+    for _ in 0..KILLS {
+        let enough = rng.usize(1..BATCHES);
+        let mut process = import(&stack, &proxy).await.spawn().unwrap();
+        let mut written = 0;
+        while written < enough {
+            written += proxy.asked().iter().filter(|one| *one == "BatchWriteItem").count();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        process.kill().await.unwrap();
+        proxy.asked();
+        let contents = stack.contents().await;
+        assert!(contents.items.len() > untouched, "something was written");
+        assert_nothing_dangles(&contents);
+    }
+    assert!(import(&stack, &proxy).await.status().await.unwrap().success());
+    assert_eq!(stack.contents().await, expected);
+}
+
+#[tokio::test]
+async fn two_imports_at_once_are_as_one() {
+    let (stack, proxy) = stack_and_proxy().await;
+    let mut first = import(&stack, &proxy).await.spawn().unwrap();
+    let mut second = import(&stack, &proxy).await.spawn().unwrap();
+    assert!(first.wait().await.unwrap().success());
+    assert!(second.wait().await.unwrap().success());
+    assert_eq!(stack.contents().await, expected().await);
+}
+
+#[tokio::test]
+async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
+    const CONFLICT: Harm = Harm::Fail(400, "TransactionConflictException");
+    const THROTTLED: Harm = Harm::Fail(400, "ProvisionedThroughputExceededException");
+    let (stack, proxy) = stack_and_proxy().await;
+    let id = stack.api().create(Form::upload()).await.id();
+    let of = ["--catalog", SAMPLE_CATALOG, "--customization", &id];
+    let application = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01";
+    let build = ["record-build", "--application", application, "--status", "SUCCEEDED"];
+    let status = ["set-status", "--status", "DELETED"];
+    let file = file(&stack);
+    let import = ["import", file.to_str().unwrap()];
+    let cancelled = Harm::Cancel(&["TransactionConflict", "None"]);
+    for (arguments, operation, harms) in [
+        (import.to_vec(), "BatchWriteItem", [Harm::Postpone, CONFLICT, THROTTLED]),
+        ([&build[..], &of].concat(), "TransactWriteItems", [cancelled, CONFLICT, THROTTLED]),
+        ([&status[..], &of].concat(), "UpdateItem", [CONFLICT, THROTTLED, Harm::Reset]),
+    ] {
+        for harm in harms {
+            println!("{operation}: {harm:?}");
+            let call = Call { operation, texts: Vec::new() };
+            let inflicted = proxy.inflict(harm, call, Times::Once);
+            let status = admin(&stack, &proxy, &arguments).await.status().await.unwrap();
+            assert!(status.success());
+            assert_eq!(inflicted.times(), 1);
+            inflicted.lift();
+        }
+    }
+    let contents = stack.contents().await;
+    let expected = expected().await;
+    assert!(expected.items.iter().all(|(key, item)| contents.items.get(key) == Some(item)));
+    let body = stack.api().customization(&id).await.json();
+    assert_eq!(body["status"], "DELETED");
+    let releasables = body["affected_releasables"].as_array().unwrap();
+    let found = releasables.iter().find(|one| one["application_id"] == application).unwrap();
+    assert_eq!(found["status"], "SUCCEEDED");
+}

@@ -1,0 +1,271 @@
+//! `kill -9` in the middle of a burst of creates: what was acknowledged is whole afterwards, and
+//! what was not is there once or not at all.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use fastrand::Rng;
+use http::Method;
+use local::{csp::Token, limits::Limits};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use shared::id::Digest;
+use tempfile::TempDir;
+use tests::{
+    api::Api,
+    form::Form,
+    stack::{Contents, ProxiedStack, SAMPLE_CATALOG, TestStack},
+    tarball::Tarball,
+};
+use tokio::process::{Child, Command};
+
+use crate::commands;
+
+const CLIENTS: usize = 8;
+
+/// How often each is killed: 20 rounds in all.
+const ROUNDS_OF_STACK: u64 = 8;
+const ROUNDS_OF_STORES: u64 = 6;
+const ROUNDS_OF_FUNCTIONS: u64 = 6;
+
+/// At the latest after so many acknowledged creates something is killed.
+const MOST_ACKNOWLEDGED: usize = 24;
+
+/// A create that a client has sent.
+#[derive(Debug)]
+struct Create {
+    /// Its idempotency key.
+    key: String,
+    file: Vec<u8>,
+    /// The customization, if the client was told of it.
+    acknowledged: Option<String>,
+}
+
+impl Create {
+    fn new(key: String, rng: &mut Rng) -> Self {
+        let mut bytes = vec![0; rng.usize(..50_000)];
+        rng.fill(&mut bytes);
+        let file = Tarball::new().file(&key, &bytes).gzip();
+        Self { key, file, acknowledged: None }
+    }
+
+    /// Sends it; none if nobody answers, or not with a 201.
+    async fn send(&self, api: &Api) -> Option<String> {
+        let (content_type, body) = Form::new().file("certs.tar.gz", &self.file).finish();
+        let api = api.header("content-type", &content_type);
+        let api = api.header("idempotency-key", &self.key);
+        let path = format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations");
+        let answer = api.try_send(Method::POST, &path, body).await.ok()?;
+        (answer.status == 201).then(|| answer.id())
+    }
+
+    /// Asserts that the customization can be read, and its bytes downloaded.
+    async fn assert_whole(&self, api: &Api, id: &str) {
+        let body = api.customization(id).await.json();
+        assert_eq!(body["id"], id);
+        let digest = Digest::of(&self.file);
+        assert_eq!(body["artifact"]["id"], digest.to_string());
+        let location = api.get(body["artifact"]["url"].as_str().unwrap()).await.json();
+        let download = api.headers(&[]).get(location["url"].as_str().unwrap()).await;
+        assert_eq!((download.status, Digest::of(&download.body)), (200, digest));
+    }
+}
+
+/// Has eight clients create one customization after another, and does `deed` in their midst.
+async fn burst(api: &Api, round: u64, deed: impl AsyncFnOnce(&mut Rng)) -> Vec<Create> {
+    let mut rng = Rng::with_seed(round);
+    let (acknowledged, done) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (api, mut rng) = (api.clone(), rng.fork());
+            let (acknowledged, done) = (Arc::clone(&acknowledged), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut creates = Vec::new();
+                while !done.load(Ordering::SeqCst) {
+                    let key = format!("{round}-{client}-{}", creates.len());
+                    let mut create = Create::new(key, &mut rng);
+                    create.acknowledged = create.send(&api).await;
+                    if create.acknowledged.is_some() {
+                        acknowledged.fetch_add(1, Ordering::SeqCst);
+                    }
+                    creates.push(create);
+                }
+                creates
+            })
+        })
+        .collect();
+    let enough = rng.usize(..MOST_ACKNOWLEDGED);
+    while acknowledged.load(Ordering::SeqCst) < enough {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(rng.u64(..20))).await;
+    deed(&mut rng).await;
+    done.store(true, Ordering::SeqCst);
+    let mut creates = Vec::new();
+    for client in clients {
+        creates.extend(client.await.unwrap());
+    }
+    creates
+}
+
+/// Asserts that all that was acknowledged is whole, sends everything again, and asserts that it
+/// leads to what was acknowledged. Answers the customization of each key.
+async fn assert_kept(api: &Api, creates: Vec<Create>) -> BTreeMap<String, String> {
+    let checks = creates.into_iter().map(|create| {
+        let api = api.clone();
+        tokio::spawn(async move {
+            if let Some(id) = &create.acknowledged {
+                create.assert_whole(&api, id).await;
+            }
+            let id = create.send(&api).await.expect("the retry is answered");
+            assert_eq!(create.acknowledged.as_ref().unwrap_or(&id), &id);
+            create.assert_whole(&api, &id).await;
+            (create.key, id)
+        })
+    });
+    let checks: Vec<_> = checks.collect();
+    let mut customizations = BTreeMap::new();
+    for check in checks {
+        let (key, id) = check.await.unwrap();
+        assert!(customizations.insert(key, id).is_none());
+    }
+    customizations
+}
+
+/// Asserts that the stores hold these customizations, whole, and no others.
+fn assert_holds(contents: &Contents, customizations: &BTreeMap<String, String>) {
+    contents.assert_whole();
+    let mut expected: Vec<_> = customizations.values().map(String::as_str).collect();
+    expected.sort_unstable();
+    let stored = contents.customizations(SAMPLE_CATALOG);
+    assert_eq!(stored.into_keys().collect::<Vec<_>>(), expected);
+    assert_eq!(contents.receipts(SAMPLE_CATALOG).len(), expected.len());
+}
+
+fn kill_process(pid: u32) {
+    // It may have ended by itself a moment before.
+    let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+}
+
+/// The path of what a stack keeps in a test's directory.
+fn data(directory: &TempDir) -> String {
+    directory.path().join("data").to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_that_is_killed_has_kept_what_it_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = data(&directory);
+    let start = async || commands::start(&["--port", "0", "--data-dir", &data]).await;
+    let mut customizations = BTreeMap::new();
+    let (mut stack, mut lines, mut url) = start().await;
+    for round in 0..ROUNDS_OF_STACK {
+        let api = Api::new(url, Token::default());
+        let creates = burst(&api, round, async |_| {
+            let pid = stack.id().unwrap();
+            let functions = commands::children(pid);
+            kill_process(pid);
+            functions.into_iter().for_each(kill_process);
+            stack.wait().await.unwrap();
+        })
+        .await;
+        (stack, lines, url) = start().await;
+        customizations.extend(assert_kept(&Api::new(url.clone(), Token::default()), creates).await);
+    }
+    stack.kill().await.unwrap();
+    drop(lines);
+    let stack = TestStack::start_on(directory).await;
+    assert_holds(&stack.contents().await, &customizations);
+}
+
+/// The stores alone, in a process of their own.
+struct Stores {
+    process: Child,
+    environment: BTreeMap<String, String>,
+}
+
+impl Stores {
+    async fn start(data: &str, env_file: &Path) -> Self {
+        let file = env_file.to_str().unwrap();
+        let arguments = ["stores", "--data-dir", data, "--env-file", file];
+        let (process, _lines, _url) = commands::start(&arguments).await;
+        let lines = fs::read_to_string(env_file).unwrap();
+        let variables = lines.lines().map(|line| line.split_once('=').unwrap());
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { process, environment: variables.collect() }
+    }
+
+    /// Has the functions of `stack` use these stores.
+    fn serve(&self, stack: &ProxiedStack) {
+        stack.dynamodb.move_to(self.environment["AWS_ENDPOINT_URL_DYNAMODB"].clone());
+        stack.s3.move_to(self.environment["AWS_ENDPOINT_URL_S3"].clone());
+    }
+
+    async fn import_sample(&self) {
+        let file = local::build::workspace().join("local/sample-catalog.json");
+        let mut import = Command::new(commands::commands().await.join("admin"));
+        let import = import.arg("import").arg(file).env_clear().envs(&self.environment);
+        assert!(import.output().await.unwrap().status.success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_that_are_killed_have_kept_what_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = data(&directory);
+    let env_file = directory.path().join("environment");
+    let stack = ProxiedStack::start(Limits::AWS).await;
+    let api = stack.stack.api();
+    let mut stores = Stores::start(&data, &env_file).await;
+    stores.import_sample().await;
+    stores.serve(&stack);
+    let mut customizations = BTreeMap::new();
+    for round in 0..ROUNDS_OF_STORES {
+        let creates = burst(&api, round, async |_| {
+            stores.process.kill().await.unwrap();
+            stores = Stores::start(&data, &env_file).await;
+            stores.serve(&stack);
+        })
+        .await;
+        customizations.extend(assert_kept(&api, creates).await);
+    }
+    stores.process.kill().await.unwrap();
+    let stack = TestStack::start_on(directory).await;
+    assert_holds(&stack.contents().await, &customizations);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_that_are_killed_leave_nothing_half_done() {
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    let endpoint = stack.stack().stores().dynamodb_endpoint();
+    let is_of_this_stack = |pid: &u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&endpoint)
+    };
+    let mut customizations = BTreeMap::new();
+    for round in 0..ROUNDS_OF_FUNCTIONS {
+        let creates = burst(&api, round, async |rng| {
+            let functions = commands::children(std::process::id());
+            let functions: Vec<_> = functions.into_iter().filter(is_of_this_stack).collect();
+            let function = *rng.choice(&functions).expect("a function is at work");
+            kill_process(function);
+            while commands::is_running(function) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        customizations.extend(assert_kept(&api, creates).await);
+    }
+    assert_holds(&stack.contents().await, &customizations);
+}

@@ -1,0 +1,69 @@
+//! Roles: each function asks the stores for what its role allows, and for all of it.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tests::{api::Problem, form::Form, stack::SAMPLE_CATALOG, watched::Watched};
+
+fn set(actions: &[&str]) -> BTreeSet<String> {
+    actions.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_start_needs_what_both_roles_allow() {
+    let watched = Watched::start().await;
+    let needed = watched.needed();
+    assert!(!needed.is_empty(), "the proxies see what is asked");
+    assert!(needed.is_subset(&set(&create_customization::ACTIONS)), "{needed:?}");
+    assert!(needed.is_subset(&set(&get_customization::ACTIONS)), "{needed:?}");
+    assert!(!watched.s3.asked().is_empty(), "the connection to S3 is open all the same");
+}
+
+#[tokio::test]
+async fn creates_need_what_their_role_allows() {
+    let watched = Watched::start().await;
+    let api = watched.stack.api();
+    let filter = json!({"product_key": "apache_kafka", "branch": "2"});
+    // What the start needed.
+    drop(watched.needed());
+    for form in [Form::upload(), Form::upload().filter(filter)] {
+        assert_eq!(api.create(form.clone()).await.status, 201);
+        let once = api.header("idempotency-key", "k");
+        let _first = once.create(form.clone()).await;
+        let _replayed = once.create(form).await;
+    }
+    let unreleased = Form::upload().filter(json!({"product_key": "elasticsearch"}));
+    api.create(unreleased).await.assert_problem(&Problem::NOT_RELEASED);
+    api.create_in("nobodys", Form::upload()).await.assert_problem(&Problem::CATALOG_NOT_FOUND);
+    let at_once: Vec<_> = (0..4)
+        .map(|_| {
+            let api = api.header("idempotency-key", "raced");
+            tokio::spawn(async move { api.create(Form::upload()).await.id() })
+        })
+        .collect();
+    for create in at_once {
+        create.await.unwrap();
+    }
+    assert_eq!(watched.needed(), set(&create_customization::ACTIONS));
+}
+
+#[tokio::test]
+async fn gets_need_what_their_role_allows() {
+    let watched = Watched::start().await;
+    let api = watched.stack.api();
+    let created = api.create(Form::upload()).await.json();
+    // What the start and the create needed.
+    drop(watched.needed());
+
+    let read = api.customization(created["id"].as_str().unwrap()).await;
+    let known = api.header("if-none-match", read.header("etag"));
+    assert_eq!(known.customization(created["id"].as_str().unwrap()).await.status, 304);
+    api.customization("x").await.assert_problem(&Problem::CUSTOMIZATION_NOT_FOUND);
+    let missing = format!("/v1/catalogs/{SAMPLE_CATALOG}/files/{}?filename=x", "0".repeat(64));
+    api.get(&missing).await.assert_problem(&Problem::FILE_NOT_FOUND);
+    let file = api.get(created["artifact"]["url"].as_str().unwrap()).await.json();
+    // Whoever has the link asks by the leave of the function that signed it.
+    let download = api.headers(&[]).get(file["url"].as_str().unwrap()).await;
+    assert_eq!(download.status, 200);
+    assert_eq!(watched.needed(), set(&get_customization::ACTIONS));
+}
