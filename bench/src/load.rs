@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// How the functions are built
     #[arg(long, value_enum, default_value_t = Profile::Release, conflicts_with = "url")]
     profile: Profile,
-    /// A stack that runs already, such as <http://127.0.0.1:9000>; its memory is not watched
+    /// A stack that runs already, such as `http://127.0.0.1:9000`; its memory is not watched
     #[arg(long)]
     url: Option<String>,
     /// The access token for it [default: one that local stacks take]

@@ -70,7 +70,7 @@ async fn creates(
         archive::renew(&mut archive, round);
         let event = bench.caller.create(&archive, Some(&filter))?;
         let before = usage::own_cpu()?;
-        upload::service(&event)?;
+        upload::service::validated(&event)?;
         let validation = usage::own_cpu()?.saturating_sub(before);
         let (time, _) = running.answer(event, 201).await?;
         let cpu = running.cpu().await?;
