@@ -1,27 +1,6 @@
 //! The file that catalogs are loaded from.
 //!
-//! ```json
-//! {
-//!   "base_images": [{"id": "debian-11", "name": "Debian 11"}],
-//!   "products": [{"key": "apache_kafka", "name": "Apache Kafka"}],
-//!   "registries": [{"id": "harbor", "name": "Harbor", "url": "https://harbor.example.com"}],
-//!   "catalogs": [{
-//!     "id": "my-catalog",
-//!     "org_id": "my-organization",
-//!     "applications": [{
-//!       "application_id": "kafka-2-debian-11",
-//!       "product_key": "apache_kafka",
-//!       "branch": "2",
-//!       "base_image_id": "debian-11",
-//!       "registry_id": "harbor",
-//!       "latest_release": {
-//!         "id": "r1", "revision": "0", "version": "2.8.2", "released_at": "2023-03-03T00:59:52Z"
-//!       },
-//!       "latest_pipeline_id": "p1"
-//!     }]
-//!   }]
-//! }
-//! ```
+#![doc = concat!("```json\n", include_str!("catalog_file/example.json"), "```")]
 //!
 //! Each list may be left out, as may what is an [`Option`] in [`shared::catalog`], where every
 //! field is described. What an application refers to is in the file, or in the table already.
@@ -34,6 +13,9 @@ use shared::{
     catalog::{Application, BaseImage, Catalog, Product, Registry},
     id::Id,
 };
+
+/// A file with one of each.
+pub const EXAMPLE: &str = include_str!("catalog_file/example.json");
 
 /// What a file holds, checked as far as the file alone tells.
 #[derive(Clone, Debug, Default)]
@@ -214,15 +196,7 @@ mod tests {
 
     #[test]
     fn the_documented_example_is_read() {
-        let documentation = include_str!("catalog_file.rs");
-        let example: String = documentation
-            .lines()
-            .skip_while(|line| *line != "//! ```json")
-            .skip(1)
-            .take_while(|line| *line != "//! ```")
-            .map(|line| line.trim_start_matches("//!"))
-            .collect();
-        let file = CatalogFile::parse(&example).unwrap();
+        let file = CatalogFile::parse(EXAMPLE).unwrap();
         assert_eq!(file.catalogs[0].applications[0].branch.as_str(), "2");
         assert!(CatalogFile::parse("{}").is_ok(), "every list may be left out");
     }

@@ -3,7 +3,10 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use admin::import::{Import, ImportError};
+use admin::{
+    catalog_file::EXAMPLE,
+    import::{Import, ImportError},
+};
 use aws_config::BehaviorVersion;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,8 +20,11 @@ use shared::{
 
 /// Loads catalogs into the table, and records what the build pipeline found.
 ///
-/// Region, credentials and endpoint are the AWS SDK's: AWS_REGION, AWS_PROFILE,
-/// AWS_ACCESS_KEY_ID …, and AWS_ENDPOINT_URL_DYNAMODB for a table that is not on AWS.
+/// Region and credentials are found as other AWS tools find them, in AWS_REGION,
+/// AWS_ACCESS_KEY_ID … or the profile that AWS_PROFILE names; a table that is not on AWS is at
+/// AWS_ENDPOINT_URL_DYNAMODB. Credentials from a login (`aws sso login`, `aws login`) or from a
+/// credential_process are not: have the AWS CLI put them into the environment before, with
+/// eval "$(aws configure export-credentials --format env)"
 #[derive(Parser)]
 #[command(name = "admin", version = admin::version!())]
 struct Cli {
@@ -32,6 +38,7 @@ enum Command {
     ///
     /// The file is checked whole before anything is written; every fault is reported with its
     /// place. What is in the table already is replaced, so running it twice changes nothing.
+    #[command(after_long_help = format())]
     Import(ImportArgs),
     /// Record what became of an application's build with a customization.
     RecordBuild(RecordBuildArgs),
@@ -60,7 +67,7 @@ struct CustomizationArgs {
 struct ImportArgs {
     #[command(flatten)]
     table: TableArgs,
-    /// The file, in the format that README's "Loading a catalog" describes.
+    /// The file; `--help` describes its format.
     #[arg(value_name = "FILE.json")]
     file: PathBuf,
 }
@@ -107,6 +114,16 @@ struct SetStatusArgs {
     /// Who is recorded as having changed it.
     #[arg(long, value_name = "USER", default_value = "pipeline")]
     by: String,
+}
+
+/// What `import --help` ends with.
+fn format() -> String {
+    format!(
+        "The file's format, by an example:\n\n{EXAMPLE}\n\
+         Each list may be left out. The fields bear the API's names: openapi.yaml says what they \
+         hold, and which of them may be left out. What an application refers to is in the file, or \
+         in the table already; one without latest_release is not released yet."
+    )
 }
 
 /// Why a command is not done.

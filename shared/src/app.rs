@@ -78,7 +78,7 @@ pub async fn run(
     handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
 ) -> ExitCode {
     telemetry::init(service);
-    match Box::pin(serve(service, permissions, handler)).await {
+    match Box::pin(serve(permissions, handler)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => {
             tracing::error!("{}", Chain(&end));
@@ -88,12 +88,11 @@ pub async fn run(
 }
 
 async fn serve(
-    service: &'static str,
     permissions: Permissions,
     handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
 ) -> Result<(), End> {
-    metrics::init(service).map_err(End::Metrics)?;
     let config = Config::from_env(permissions)?;
+    metrics::init(config.function_name.clone()).map_err(End::Metrics)?;
     let edge = Edge { problem_type_base: config.problem_type_base.clone() };
     let app = App::new(config);
     app.warm_up().await;

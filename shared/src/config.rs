@@ -8,6 +8,8 @@ use crate::{
 /// What a function is configured with.
 #[derive(Debug)]
 pub struct Config {
+    /// What Lambda calls the function: `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets.
+    pub function_name: String,
     /// The region and the credentials, as Lambda sets them: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     pub aws: Access,
@@ -118,6 +120,7 @@ impl Config {
             optional("AWS_SESSION_TOKEN")?,
         );
         Ok(Self {
+            function_name: required("AWS_LAMBDA_FUNCTION_NAME")?,
             aws,
             table_name: required("TABLE_NAME")?,
             bucket_name: required("BUCKET_NAME")?,
@@ -139,6 +142,7 @@ mod tests {
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, String> {
         let mut variables = HashMap::from([
+            ("AWS_LAMBDA_FUNCTION_NAME", "function"),
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),

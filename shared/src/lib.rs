@@ -9,9 +9,10 @@
 //! | [`validation`] | what an upload must be: form, filter, archive |
 //! | [`catalog`], [`customization`], [`file_name`], [`id`], [`timestamp`] | the domain |
 //! | [`store`] | the DynamoDB table and the S3 bucket |
+//! | [`https`] | the one way out, for the store and for the issuer's keys |
 //! | [`config`], [`telemetry`], [`metrics`] | environment in, logs and metrics out |
 //!
-//! Only [`http`] knows Lambda's events, and only [`store`] the AWS SDK.
+//! Only [`http`] knows Lambda's events, and only [`store`] what AWS's services are asked for.
 
 pub mod app;
 pub mod catalog;
@@ -20,6 +21,7 @@ pub mod csp;
 pub mod customization;
 pub mod file_name;
 pub mod http;
+pub mod https;
 pub mod id;
 pub mod metrics;
 pub mod problem;

@@ -5,7 +5,8 @@
 //! it drops what is below the configured level, and takes a line without a level and a time for
 //! `INFO`. So they are lines of their own, each of the very level that is configured.
 //!
-//! The namespace is `CatalogCustomizations`, the dimension `service`: the function's name.
+//! The namespace is `CatalogCustomizations`, the dimension `function_name`: the function's name on
+//! Lambda, which tells the functions of one stack from those of another.
 //!
 //! | metric | unit | counts |
 //! | --- | --- | --- |
@@ -69,14 +70,17 @@ impl Dependency {
     }
 }
 
-/// Begins to count on behalf of `service`. In a process that never does, nothing is counted.
+/// Begins to count on behalf of the function that Lambda calls `function_name`. In a process that
+/// never does, nothing is counted.
 ///
 /// # Errors
 ///
 /// If it has begun before.
-pub fn init(service: &'static str) -> Result<(), Cause> {
-    let collector =
-        Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension("service", service).init()?;
+pub fn init(function_name: String) -> Result<(), Cause> {
+    let collector = Builder::new()
+        .cloudwatch_namespace(NAMESPACE)
+        .with_dimension("function_name", function_name)
+        .init()?;
     for count in [COLD_STARTS, CREATES, REFUSALS, ARCHIVE_REFUSALS, KEY_REFRESHES] {
         describe_counter!(count, Unit::Count, "");
     }

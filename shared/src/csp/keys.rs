@@ -7,10 +7,6 @@ use std::{
 };
 
 use ::http::{StatusCode, Uri};
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::{
     client::{http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError},
     http::HttpError,
@@ -22,6 +18,7 @@ use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
+    https,
     metrics::{self, Dependency},
     telemetry::Chain,
 };
@@ -216,7 +213,6 @@ pub enum KeysUnavailable {
 #[derive(Debug)]
 pub struct KeyServer {
     url: Uri,
-    connector: Connector,
     cached: RwLock<Option<Cached>>,
     /// When a refresh was last begun; held while anything is fetched. The first fetch is none: a
     /// rotation just after it is noticed, too.
@@ -231,13 +227,7 @@ struct Cached {
 
 impl KeyServer {
     fn new(url: Uri) -> Self {
-        // The same as for AWS: this machine's root certificates are read but once.
-        let connector = Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            // Minutes lie between two fetches: whatever connection was kept would be closed by then.
-            .pool_max_idle_per_host(0)
-            .build();
-        Self { url, connector, cached: RwLock::new(None), last_refresh: Mutex::new(None) }
+        Self { url, cached: RwLock::new(None), last_refresh: Mutex::new(None) }
     }
 
     async fn current(&self) -> Result<Arc<KeySet>, KeysUnavailable> {
@@ -296,7 +286,7 @@ impl KeyServer {
     }
 
     async fn answer(&self) -> Result<Bytes, KeysUnavailable> {
-        let answer = self.connector.call(HttpRequest::get(self.url.to_string())?).await?;
+        let answer = https::connector().call(HttpRequest::get(self.url.to_string())?).await?;
         let status = answer.status();
         if status.as_u16() != StatusCode::OK {
             return Err(KeysUnavailable::Status(status.as_u16()));

@@ -6,15 +6,14 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedHttpClient, retry::RetryConfig,
     timeout::TimeoutConfig,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_types::{
     SdkConfig,
     sdk_config::SharedCredentialsProvider,
     service_config::{LoadServiceConfig, ServiceConfigKey},
 };
 
-/// How long a connection may take to open. AWS's own endpoints take a few milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+use crate::https;
 
 /// How long one attempt may take: long enough for the largest upload.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,10 +21,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an operation may take with all its attempts. A create waits for three in a row, which
 /// end before its invocation does.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
-
-/// How long an idle connection is kept. Lambda freezes a process between requests, for minutes:
-/// what the other side has closed meanwhile must not cost the next request all of its attempts.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A function's access to AWS.
 #[derive(Clone, Debug)]
@@ -71,10 +66,8 @@ impl Access {
 /// The client that all requests to AWS go through.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+    let connector = https::connector();
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// How often a request to AWS is tried.
@@ -87,7 +80,6 @@ pub fn retries() -> RetryConfig {
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build()

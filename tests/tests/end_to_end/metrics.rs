@@ -23,7 +23,7 @@ const NOWHERE: &str = "http://127.0.0.1:1/";
 const MAX_VALUES: usize = 100;
 
 /// What the functions have counted: the values of each metric, by its name, its dimensions and its
-/// unit, such as `Refusals problem=forbidden service=get-customization Count`.
+/// unit, such as `Refusals problem=forbidden function_name=get-customization Count`.
 type Counted = BTreeMap<String, Vec<f64>>;
 
 /// Adds the metrics in a line, read as CloudWatch reads them.
@@ -127,7 +127,7 @@ async fn what_becomes_of_requests_is_counted() {
     let (times, rest): (Counted, Counted) =
         counted(&stack).into_iter().partition(|(metric, _)| metric.contains("Latency"));
     let size = f64::from(u32::try_from(archive().len()).unwrap());
-    let (create, get) = ("service=create-customization", "service=get-customization");
+    let (create, get) = ("function_name=create-customization", "function_name=get-customization");
     let expected: Counted = [
         (format!("ArchiveRefusals rule=not-gzip {create} Count"), vec![1.0]),
         (format!("ArchiveRefusals rule=symbolic-link {create} Count"), vec![1.0]),
@@ -159,11 +159,12 @@ async fn what_does_not_answer_is_counted_as_its_fault() {
     for (name, endpoint) in DEPENDENCIES {
         let counted = counted_without(endpoint).await;
         for service in FunctionName::ALL {
-            let latency = &counted[&format!("{name}Latency service={service} Milliseconds")];
-            let faults = &counted[&format!("{name}Faults service={service} Count")];
+            let latency = &counted[&format!("{name}Latency function_name={service} Milliseconds")];
+            let faults = &counted[&format!("{name}Faults function_name={service} Count")];
             let faults: f64 = faults.iter().sum();
             assert_eq!(faults.to_string(), latency.len().to_string(), "every attempt at {name}");
-            let refused = format!("Refusals problem=service-unavailable service={service} Count");
+            let refused =
+                format!("Refusals problem=service-unavailable function_name={service} Count");
             assert_eq!(counted[&refused], [1.0]);
         }
         let mut faulty = counted.keys().filter(|metric| metric.contains("Faults "));
