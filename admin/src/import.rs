@@ -124,7 +124,7 @@ async fn conflicts(
             format!("the catalog belongs to {}; it cannot be given away", existing.org_id);
         faults.push(Fault { place: format!("{place}.org_id"), message });
     }
-    let existing = table.applications(&entry.catalog.id, None).await?;
+    let existing = table.applications(&entry.catalog.id, None, usize::MAX).await?;
     let existing: HashMap<_, _> = existing
         .iter()
         .map(|application| (&application.application_id, parts(application)))

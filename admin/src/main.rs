@@ -121,8 +121,9 @@ fn format() -> String {
     format!(
         "The file's format, by an example:\n\n{EXAMPLE}\n\
          Each list may be left out. The fields bear the API's names: openapi.yaml says what they \
-         hold, and which of them may be left out. What an application refers to is in the file, or \
-         in the table already; one without latest_release is not released yet."
+         hold, and which of a base image, product, registry or release may be left out. An \
+         application without latest_release is not released yet; it may also lack \
+         latest_pipeline_id. What it refers to is in the file, or in the table already."
     )
 }
 

@@ -1,9 +1,9 @@
 //! Metrics: what is counted, in CloudWatch's embedded metric format, one line an invocation and one
-//! more for a refusal.
+//! more for each value of a second dimension.
 //!
 //! CloudWatch takes metrics out of log lines, so they must not fall to Lambda's log level filter:
 //! it drops what is below the configured level, and takes a line without a level and a time for
-//! `INFO`. So they are lines of their own, each of the very level that is configured.
+//! `INFO`. So they are lines of their own, each of the level that is configured, `INFO` at most.
 //!
 //! The namespace is `CatalogCustomizations`, the dimension `function_name`: the function's name on
 //! Lambda, which tells the functions of one stack from those of another.
@@ -13,10 +13,10 @@
 //! | `ColdStarts` | count | processes that answer their first request |
 //! | `Creates` | count | new customizations; an answer given again is none |
 //! | `ArtifactBytes` | bytes | the file of each new customization |
-//! | `Refusals`, also by `problem` | count | requests answered with that problem |
-//! | `ArchiveRefusals`, also by `rule` | count | archives that break that rule |
+//! | `Refusals`, by `problem` | count | requests answered with that problem, our own faults included |
+//! | `ArchiveRefusals`, by `rule` | count | archives that break that rule |
 //! | `DynamoDbLatency`, `S3Latency`, `KeyServerLatency` | ms | each attempt, from request to answer |
-//! | `DynamoDbFaults`, `S3Faults`, `KeyServerFaults` | count | attempts without a sound answer |
+//! | `DynamoDbFaults`, `S3Faults`, `KeyServerFaults` | count | attempts that were worth another one |
 //! | `KeyRefreshes` | count | fetches that brought the issuer's keys |
 
 use std::{sync::OnceLock, time::Duration};
@@ -133,7 +133,8 @@ pub fn keys_refreshed() {
     counter!(KEY_REFRESHES).increment(1);
 }
 
-/// An attempt at `dependency` took so long, and was in vain if it is `faulty`.
+/// An attempt at `dependency` took so long; it was in vain, and another one may not be, if it is
+/// `faulty`.
 pub fn attempted(dependency: Dependency, duration: Duration, faulty: bool) {
     histogram!(dependency.latency()).record(telemetry::milliseconds(duration));
     if faulty {

@@ -76,12 +76,13 @@ impl From<StoreError> for Problem {
 const TRANSACTION_CONFLICT: &str = "TransactionConflictException";
 
 /// The error codes by which AWS says "not now" under a status that says "not so".
-const TRANSIENT: [&str; 9] = [
+const TRANSIENT: [&str; 10] = [
     "ConditionalRequestConflict",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestTimeout",
+    "RequestTimeoutException",
     "Throttling",
     "ThrottlingException",
     TRANSACTION_CONFLICT,
@@ -103,6 +104,7 @@ impl StoreError {
                 // A success that is an error is one that cannot be read.
                 status.is_success()
                     || status.is_server_error()
+                    || status.as_u16() == 429
                     || context.err().code().is_some_and(|code| TRANSIENT.contains(&code))
             }
             _ => false,

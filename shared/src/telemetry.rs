@@ -10,9 +10,14 @@
 //! the environment, and the AWS SDK sends it from there as `x-amzn-trace-id`.
 
 mod lines;
-mod panics;
 
-use std::{error::Error, fmt, panic, sync::LazyLock, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    panic::{self, PanicHookInfo},
+    sync::LazyLock,
+    time::Duration,
+};
 
 use tracing::{
     Level, Span,
@@ -30,7 +35,6 @@ use self::lines::Lines;
 pub(crate) use self::lines::print;
 #[cfg(test)]
 pub(crate) use self::lines::written_by;
-pub use self::panics::Panics;
 use crate::id::{CustomizationId, Id};
 
 /// Where Lambda's advanced logging controls put the level to log at.
@@ -51,7 +55,14 @@ pub fn level() -> Level {
 pub fn init(service: &'static str) {
     let lines = Lines::new(service, print);
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(level()))).try_init();
-    panic::set_hook(Box::new(Panics::hook));
+    panic::set_hook(Box::new(log_panic));
+}
+
+/// Logs a panic with its place, inside the span of the request that it is of. The default hook writes
+/// plain text, of several lines.
+pub(crate) fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, cause = panic.payload_as_str(), "panicked");
 }
 
 /// What is logged at `level`.

@@ -74,12 +74,11 @@ impl Upload {
         catalog_id: &Id,
     ) -> Result<bool, Problem> {
         match (self.released, &self.filter) {
-            (Some(released), _) => Ok(released),
             (None, Some(filter)) => {
                 let released = app.table.any_released(catalog_id, filter, usize::MAX).await?;
                 Ok(released == Some(true))
             }
-            (None, None) => Ok(true),
+            (released, _) => Ok(released == Some(true)),
         }
     }
 }
@@ -123,9 +122,9 @@ async fn find_receipt(
     }
 }
 
-/// How much of the applications is gone through while it is not known yet whose they are: how much
-/// there is of another organization's cannot be told from what is asked.
-const FIRST_PAGE: usize = 1;
+/// How many pages of applications are gone through while it is not known yet whose they are: how
+/// much there is of another organization's cannot be told from what is asked.
+const PAGES_BEFORE_OWNERSHIP: usize = 1;
 
 /// What a filter matches.
 struct Matches {
@@ -147,7 +146,7 @@ async fn check_filter(
     wanted.add_filter(filter);
     let (references, released) = tokio::try_join!(
         app.table.references(&wanted),
-        app.table.any_released(catalog_id, filter, FIRST_PAGE),
+        app.table.any_released(catalog_id, filter, PAGES_BEFORE_OWNERSHIP),
     )?;
     let mut violations = Vec::new();
     if filter.base_image_id().is_some_and(|id| references.base_image(id).is_err()) {

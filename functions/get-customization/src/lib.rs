@@ -49,8 +49,12 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     }
 }
 
-/// Answers a customization in full. What needs only the identifiers is asked at once; then the
-/// applications that its filter matches; then what those are made of.
+/// How many applications an answer may list: so many fit into the function's memory, and hardly more
+/// into Lambda's 6 MB, compressed.
+const MOST_APPLICATIONS: usize = 50_000;
+
+/// Answers a customization in full. What tells whose it is is asked first, at once; then the
+/// applications that its filter matches and what became of them; then what those are made of.
 async fn customization(
     app: &App,
     request: &Request,
@@ -63,17 +67,21 @@ async fn customization(
         .parse()
         .inspect(telemetry::note_customization)
         .unwrap_or_else(|_| CustomizationId::generate());
-    let (owned, customization, results) = tokio::join!(
+    let (owned, customization) = tokio::join!(
         app.require_catalog(caller, catalog_id),
         app.table.customization(catalog_id, id),
-        app.table.build_results(id),
     );
     owned?;
     let customization = customization?.ok_or(Problem::CustomizationNotFound)?;
-    let results = results?;
 
     let filter = customization.filter.as_ref();
-    let applications = app.table.applications(catalog_id, filter).await?;
+    let (applications, results) = tokio::try_join!(
+        app.table.applications(catalog_id, filter, MOST_APPLICATIONS + 1),
+        app.table.build_results(id),
+    )?;
+    if applications.len() > MOST_APPLICATIONS {
+        return Err(Problem::ResponseTooLarge);
+    }
     let mut wanted = Wanted::default();
     if let Some(filter) = filter {
         wanted.add_filter(filter);

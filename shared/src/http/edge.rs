@@ -19,7 +19,7 @@ use super::{Event, Request, Response, coding::Coded, proxy_response::ProxyRespon
 use crate::{
     metrics,
     problem::Problem,
-    telemetry::{self, Chain, Panics, RequestIds},
+    telemetry::{self, Chain, RequestIds},
 };
 
 /// What of an invocation's time is kept for the answer itself.
@@ -141,8 +141,6 @@ impl Edge {
 struct Outcome {
     result: Result<Coded, Problem>,
     duration: Duration,
-    /// Where the handler panicked, if it did.
-    panicked_at: Option<String>,
 }
 
 /// What `handler` makes of `request` within this time; whatever happens, there is an answer.
@@ -152,15 +150,17 @@ async fn outcome(
     handler: &impl AsyncFn(&Request) -> Result<Response, Problem>,
 ) -> Outcome {
     let started = Instant::now();
-    let panics = Panics::note();
-    let work = AssertUnwindSafe(handler(request)).catch_unwind();
+    let work = async {
+        let response = handler(request).await?;
+        Coded::new(guarded(response), request.headers())
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
     let result = match tokio::time::timeout(time, work).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(Problem::Internal(Interruption::Panic(message(&*panic)).into())),
         Err(_) => Err(Problem::ServiceUnavailable(Interruption::Deadline.into())),
     };
-    let result = result.and_then(|response| Coded::new(guarded(response), request.headers()));
-    Outcome { result, duration: started.elapsed(), panicked_at: panics.location() }
+    Outcome { result, duration: started.elapsed() }
 }
 
 /// `response` with the headers that every answer carries: it is what it says it is, and nobody
@@ -193,8 +193,7 @@ fn log(outcome: &Outcome) {
     let cause = problem.source().map(|cause| Chain(cause).to_string());
     let (failed, status) = (status.is_server_error(), status.as_u16());
     if failed {
-        let location = outcome.panicked_at.as_deref();
-        tracing::error!(status, duration_ms, problem = slug, cause, location, "failed");
+        tracing::error!(status, duration_ms, problem = slug, cause, "failed");
     } else {
         tracing::info!(status, duration_ms, problem = slug, cause, "refused");
     }
@@ -212,20 +211,11 @@ fn count(result: &Result<Coded, Problem>, cold_start: bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        panic,
-        sync::{Mutex, MutexGuard, PoisonError},
-    };
+    use std::panic;
 
     use serde_json::{Value, json};
 
     use super::*;
-
-    /// Lambda gives a process one request at a time, and so do these tests.
-    fn turn() -> MutexGuard<'static, ()> {
-        static TURN: Mutex<()> = Mutex::new(());
-        TURN.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 
     fn event() -> Event {
         let event = json!({
@@ -249,7 +239,6 @@ mod tests {
         let mut context = Context::default();
         context.request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned();
         context.xray_trace_id = Some("Root=1-5759e988-bd862e3f;Parent=x;Sampled=1".to_owned());
-        let _turn = turn();
         let edge = Edge { problem_type_base: String::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         telemetry::written_by(|| {
@@ -260,48 +249,47 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_told_of_in_the_line_of_its_request() {
-        panic::set_hook(Box::new(Panics::hook));
-        let (here, panicking) = (line!(), lines(&async |_| panic!("on purpose")));
-        let (there, elsewhere) = (
-            line!() + 1,
-            lines(&async |_| match tokio::task::spawn_blocking(|| panic!("in a thread")).await {
-                Ok(never) => never,
-                Err(panic) => Err(Problem::Internal(panic.into())),
-            }),
-        );
+    fn a_panic_has_a_line_with_its_place_beside_that_of_its_request() {
+        panic::set_hook(Box::new(telemetry::log_panic));
+        let (place, lines) = (line!(), lines(&async |_| panic!("on purpose")));
         drop(panic::take_hook());
-        for (lines, place, cause) in
-            [(panicking, here, "panic: on purpose"), (elsewhere, there, "in a thread")]
-        {
-            let [line] = &lines[..] else { panic!("{lines:?}") };
-            let location = line["location"].as_str().unwrap();
-            assert!(location.starts_with(&format!("{}:{place}:", file!())), "{location}");
-            assert!(line["cause"].as_str().unwrap().contains(cause), "{line}");
-            let expected = json!({
-                "level": "ERROR",
-                "message": "failed",
-                "timestamp": line["timestamp"],
-                "service": "service",
-                "function_request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-                "xray_trace_id": "1-5759e988-bd862e3f",
-                "cold_start": true,
-                "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-                "method": "POST",
-                "route": "/catalogs/{catalog_id}/customizations",
-                "status": 500,
-                "duration_ms": line["duration_ms"],
-                "problem": "internal-error",
-                "cause": line["cause"],
-                "location": line["location"],
-            });
-            assert_eq!(*line, expected);
-        }
+        let [panicked, failed] = &lines[..] else { panic!("{lines:?}") };
+        let location = panicked["location"].as_str().unwrap();
+        assert!(location.starts_with(&format!("{}:{place}:", file!())), "{location}");
+        let of_both = json!({
+            "level": "ERROR",
+            "service": "service",
+            "function_request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
+            "xray_trace_id": "1-5759e988-bd862e3f",
+            "cold_start": true,
+            "request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "method": "POST",
+            "route": "/catalogs/{catalog_id}/customizations",
+        });
+        let with = |mut line: Value| {
+            line.as_object_mut().unwrap().extend(of_both.as_object().unwrap().clone());
+            line
+        };
+        let of_panic = json!({
+            "message": "panicked",
+            "timestamp": panicked["timestamp"],
+            "location": location,
+            "cause": "on purpose",
+        });
+        assert_eq!(*panicked, with(of_panic));
+        let of_request = json!({
+            "message": "failed",
+            "timestamp": failed["timestamp"],
+            "status": 500,
+            "duration_ms": failed["duration_ms"],
+            "problem": "internal-error",
+            "cause": "panic: on purpose",
+        });
+        assert_eq!(*failed, with(of_request));
     }
 
     #[test]
     fn a_panic_is_answered_as_a_problem_and_the_next_request_as_ever() {
-        let _turn = turn();
         let edge = Edge { problem_type_base: "https://example.com".to_owned() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let context = Context::default();

@@ -18,8 +18,8 @@ use crate::https;
 /// How long one attempt may take: long enough for the largest upload.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an operation may take with all its attempts. A create waits for three in a row, which
-/// end before its invocation does.
+/// How long an operation may take with all of the SDK's attempts. Whatever a request does in all, the
+/// edge ends it before its invocation ends.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// A function's access to AWS.
@@ -95,7 +95,9 @@ struct Environment;
 impl LoadServiceConfig for Environment {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().to_uppercase().replace(' ', "_");
-        let of_service = env::var(format!("{}_{service}", key.env()));
-        of_service.or_else(|_| env::var(key.env())).ok().filter(|value| !value.is_empty())
+        [format!("{}_{service}", key.env()), key.env().to_owned()]
+            .into_iter()
+            .filter_map(|name| env::var(name).ok())
+            .find(|value| !value.is_empty())
     }
 }

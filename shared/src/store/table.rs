@@ -120,12 +120,16 @@ impl Table {
     /// [`StoreError`]
     pub async fn build_results(&self, id: CustomizationId) -> Result<Vec<BuildResult>, StoreError> {
         let partition = item::customization_partition(id);
-        let query = self.below(partition, item::BUILD_RESULTS.to_owned()).consistent_read(true);
-        pages("query build results", query).await
+        pages(
+            "query build results",
+            self.below(partition, item::BUILD_RESULTS.to_owned()),
+            usize::MAX,
+        )
+        .await
     }
 
-    /// The applications of a catalog that `filter` matches, all without one; in the order of their
-    /// products, branches and base images.
+    /// The first `most` applications of a catalog that `filter` matches, all without one; in the
+    /// order of their products, branches and base images.
     ///
     /// # Errors
     ///
@@ -134,8 +138,9 @@ impl Table {
         &self,
         catalog_id: &Id,
         filter: Option<&Filter>,
+        most: usize,
     ) -> Result<Vec<Application>, StoreError> {
-        pages("query applications", self.matching(catalog_id, filter)).await
+        pages("query applications", self.matching(catalog_id, filter), most).await
     }
 
     /// Whether any application that `filter` matches has been released; none if that cannot be
@@ -291,7 +296,8 @@ impl Table {
             || RecordError::NoCustomization { catalog_id: catalog_id.clone(), customization_id };
         let customization =
             self.customization(catalog_id, customization_id).await?.ok_or_else(gone)?;
-        let affected = self.applications(catalog_id, customization.filter.as_ref()).await?;
+        let affected =
+            self.applications(catalog_id, customization.filter.as_ref(), usize::MAX).await?;
         if !affected.iter().any(|application| application.application_id == result.application_id) {
             return Err(RecordError::NotAffected(result.application_id.clone()));
         }
@@ -385,6 +391,8 @@ impl Table {
         self.client
             .query()
             .table_name(&self.name)
+            // What was imported or recorded a moment ago counts.
+            .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
             .expression_attribute_values(":pk", AttributeValue::S(partition))
             .expression_attribute_values(":prefix", AttributeValue::S(prefix))
@@ -550,16 +558,20 @@ fn is_same(one: &Item, other: &Item) -> bool {
         .all(|&name| one.contains_key(name) && one.get(name) == other.get(name))
 }
 
-/// All records that `query` finds, page after page.
+/// The first `most` records that `query` finds, page after page.
 async fn pages<T: DeserializeOwned>(
     operation: &'static str,
     query: QueryFluentBuilder,
+    most: usize,
 ) -> Result<Vec<T>, StoreError> {
     let mut records = Vec::new();
     let mut pages = query.into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| StoreError::new(operation, error))?;
         for item in page.items.unwrap_or_default() {
+            if records.len() == most {
+                return Ok(records);
+            }
             records.push(item::read(item)?);
         }
     }
