@@ -22,8 +22,9 @@ use shared::{
 ///
 /// Region and credentials are found as other AWS tools find them, in AWS_REGION,
 /// AWS_ACCESS_KEY_ID … or the profile that AWS_PROFILE names; a table that is not on AWS is at
-/// AWS_ENDPOINT_URL_DYNAMODB. Credentials from a login (`aws sso login`, `aws login`) or from a
-/// credential_process are not: have the AWS CLI put them into the environment before, with
+/// AWS_ENDPOINT_URL_DYNAMODB. Credentials of a login (`aws sso login`, `aws login`) or from a
+/// credential_process have to be put into the environment first, by the AWS CLI:
+///
 /// eval "$(aws configure export-credentials --format env)"
 #[derive(Parser)]
 #[command(name = "admin", version = admin::version!())]
