@@ -7,7 +7,7 @@
 
 use std::{collections::HashSet, fmt};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use shared::{
     catalog::{Application, BaseImage, Catalog, Product, Registry},
@@ -77,15 +77,6 @@ impl CatalogFile {
     }
 }
 
-/// The part of a catalog that stands beside its applications.
-#[derive(Deserialize)]
-struct CatalogHead {
-    id: Id,
-    org_id: Id,
-    #[serde(default, rename = "applications")]
-    _applications: Vec<serde::de::IgnoredAny>,
-}
-
 /// Collects faults while it reads on.
 #[derive(Default)]
 struct Reader {
@@ -120,15 +111,14 @@ impl Reader {
         CatalogFile { base_images, products, registries, catalogs }
     }
 
-    fn catalog(&mut self, place: &str, value: Value) -> Option<CatalogEntry> {
-        let applications = value.get("applications").cloned();
-        let head: Option<CatalogHead> = self.record(place, value);
+    fn catalog(&mut self, place: &str, mut value: Value) -> Option<CatalogEntry> {
+        let applications = value.as_object_mut().and_then(|catalog| catalog.remove("applications"));
+        let catalog = self.record(place, value);
         let place = format!("{place}.applications");
         let applications: Vec<Application> = self.list(&place, applications);
         let ids = applications.iter().map(|application| &application.application_id);
         self.unique(&place, "application_id", ids);
-        let CatalogHead { id, org_id, .. } = head?;
-        Some(CatalogEntry { catalog: Catalog { id, org_id }, applications })
+        Some(CatalogEntry { catalog: catalog?, applications })
     }
 
     /// The values of the list at `place`, which may be left out.
@@ -160,7 +150,7 @@ impl Reader {
         let mut unknown = Vec::new();
         let record =
             serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
-        for field in unknown.iter().filter(|field| !field.starts_with("applications.")) {
+        for field in unknown {
             self.fault(format!("{place}.{field}"), "is unknown");
         }
         match record {
@@ -209,13 +199,13 @@ mod tests {
             "registries": [{"id": "a", "name": "", "url": ""}, {"id": "a", "name": "", "url": ""}],
             "catalogs": [
                 {"id": "c", "applications": [{"application_id": "a"}]},
-                {"id": "c", "org_id": "o", "color": "red"},
+                {"id": "c", "org_id": "o", "color": "red", "applications.x": 1, "applications": {}},
                 7
             ],
             "catalog": []
         }"#;
-        let id =
-            "must be 1 to 128 characters, none of them `#`, `/`, `\\`, `%` or a control character";
+        let id = "must be 1 to 128 characters of at most 252 bytes, none of them \
+            `#`, `/`, `\\`, `%` or a control character";
         assert_eq!(
             faults(json),
             [
@@ -226,8 +216,10 @@ mod tests {
                 "registries: id a is given more than once".to_owned(),
                 "catalogs[0]: missing field `org_id`".to_owned(),
                 "catalogs[0].applications[0]: missing field `product_key`".to_owned(),
+                "catalogs[1].applications.x: is unknown".to_owned(),
                 "catalogs[1].color: is unknown".to_owned(),
-                "catalogs[2]: invalid type: integer `7`, expected struct CatalogHead".to_owned(),
+                "catalogs[1].applications: must be a list".to_owned(),
+                "catalogs[2]: invalid type: integer `7`, expected struct Catalog".to_owned(),
                 "catalog: is unknown; a file has base_images, products, registries and catalogs"
                     .to_owned(),
             ],

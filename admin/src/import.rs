@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use shared::{
     catalog::Application,
     id::Id,
-    store::{Record, References, StoreError, Table, Wanted},
+    store::{Record, References, StoreError, Table, Wanted, WriteError},
 };
 
 use crate::catalog_file::{CatalogEntry, CatalogFile, Fault};
@@ -19,7 +19,7 @@ pub enum ImportError {
     /// The file is at fault; nothing is written.
     #[error("{}", lines(.0))]
     Faults(Vec<Fault>),
-    /// The table could not be read or written.
+    /// The table could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -68,8 +68,8 @@ impl Import {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what is written stays, and another import of the same file finishes it.
-    pub async fn write(&self, table: &Table, written: impl Fn(usize)) -> Result<(), StoreError> {
+    /// [`WriteError`]; what is written stays, and another import of the same file finishes it.
+    pub async fn write(&self, table: &Table, written: impl Fn(usize)) -> Result<(), WriteError> {
         table.import(&self.records, written).await
     }
 }
@@ -111,6 +111,11 @@ fn dangling(file: &CatalogFile, known: &References) -> Vec<Fault> {
 }
 
 /// What the table holds that must not be overwritten, or would be there twice.
+///
+/// Of two imports at once neither sees what the other is about to write. That a catalog changes
+/// hands so is refused when it is written; but where both bring a new application under one id,
+/// each with another product, branch or base image, the table then holds both, and the next import
+/// of either file tells. So one operator at a time imports into a catalog.
 async fn conflicts(
     place: &str,
     entry: &CatalogEntry,

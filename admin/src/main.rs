@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use shared::{
     customization::{BuildResult, BuildStatus, CustomizationStatus, Failure, FailureCause},
     id::{CustomizationId, Id},
-    store::{self, RecordError, StoreError, Table},
+    store::{self, RecordError, StoreError, Table, WriteError},
     telemetry::Chain,
     timestamp::Timestamp,
 };
@@ -141,6 +141,8 @@ enum CommandError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 #[tokio::main(flavor = "current_thread")]

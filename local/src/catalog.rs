@@ -9,7 +9,10 @@ use admin::{
     catalog_file::{CatalogEntry, CatalogFile, Fault},
     import::{Import, ImportError},
 };
-use shared::store::{StoreError, Table};
+use shared::store::{StoreError, Table, WriteError};
+
+/// The sample catalog: the first one in the sample's file.
+pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
 
 /// The organization that the sample catalog belongs to.
 pub const SAMPLE_ORGANIZATION: &str = "68c0f832-5169-4433-ab2f-40e939e3f1bc";
@@ -36,9 +39,12 @@ pub enum CatalogsError {
         /// All that is wrong with it.
         faults: Vec<Fault>,
     },
-    /// The table cannot be read or written.
+    /// The table cannot be read.
     #[error("the catalogs cannot be loaded")]
     Store(#[from] StoreError),
+    /// The table cannot be written.
+    #[error("the catalogs cannot be loaded")]
+    Write(#[from] WriteError),
 }
 
 fn listed(faults: &[Fault]) -> String {

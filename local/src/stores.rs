@@ -108,6 +108,8 @@ impl Stores {
             ("CSP_CREATE_PERMISSIONS", csp::CREATE_PERMISSIONS),
             ("CSP_READ_PERMISSIONS", csp::READ_PERMISSIONS),
             ("PROBLEM_TYPE_BASE", PROBLEM_TYPE_BASE),
+            // As in the deployment's template: memory of large uploads goes back at their end.
+            ("MALLOC_MMAP_THRESHOLD_", "131072"),
         ];
         Environment(
             variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),

@@ -40,7 +40,7 @@ pub enum ConfigError {
     #[error("exactly one of the environment variables CSP_JWKS_URL and CSP_JWKS must be set")]
     KeySources,
     /// The keys cannot be used.
-    #[error("the environment variable {0} {1}")]
+    #[error("the environment variable {0} cannot be used")]
     InvalidKeySource(&'static str, #[source] InvalidKeySource),
     /// There is no permission in the list.
     #[error("the environment variable {0} must list permissions, separated by commas")]
@@ -137,10 +137,16 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::telemetry::Chain;
 
-    const JWKS: &str = r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#;
+    /// A JWKS with one key of 2048 bits.
+    fn jwks() -> String {
+        let modulus = base64_simd::URL_SAFE_NO_PAD.encode_to_string([0xff; 256]);
+        format!(r#"{{"keys":[{{"kty":"RSA","n":"{modulus}","e":"AQAB"}}]}}"#)
+    }
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, String> {
+        let jwks = jwks();
         let mut variables = HashMap::from([
             ("AWS_LAMBDA_FUNCTION_NAME", "function"),
             ("AWS_REGION", "us-east-1"),
@@ -149,13 +155,13 @@ mod tests {
             ("TABLE_NAME", "table"),
             ("BUCKET_NAME", "bucket"),
             ("CSP_ISSUER", "https://issuer.example"),
-            ("CSP_JWKS", JWKS),
+            ("CSP_JWKS", jwks.as_str()),
             ("CSP_READ_PERMISSIONS", "a, b,"),
             ("PROBLEM_TYPE_BASE", "https://example.com/probs/"),
         ]);
         variables.extend(changes.iter().copied());
         Config::read(Permissions::Read, |name| variables.get(name).map(|&value| Ok(value.into())))
-            .map_err(|error| error.to_string())
+            .map_err(|error| Chain(&error).to_string())
     }
 
     #[test]
@@ -175,8 +181,8 @@ mod tests {
     fn a_missing_or_bad_variable_is_named() {
         const KEY_SOURCES: &str =
             "exactly one of the environment variables CSP_JWKS_URL and CSP_JWKS must be set";
-        const NOT_HTTPS: &str =
-            "the environment variable CSP_JWKS_URL must be an https URL (or http on loopback)";
+        const NOT_HTTPS: &str = "the environment variable CSP_JWKS_URL cannot be used: \
+                                 not an https URL (or http on loopback)";
         for (changes, message) in [
             (&[("TABLE_NAME", "")][..], "the environment variable TABLE_NAME is not set"),
             (&[("AWS_REGION", "")], "the environment variable AWS_REGION is not set"),
@@ -186,12 +192,18 @@ mod tests {
             (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "http://127.0.0.1.example/")], NOT_HTTPS),
             (&[("CSP_JWKS", ""), ("CSP_JWKS_URL", "ftp://keys.example/")], NOT_HTTPS),
             (
+                &[("CSP_JWKS", ""), ("CSP_JWKS_URL", "https://keys example/")],
+                "the environment variable CSP_JWKS_URL cannot be used: \
+                 not a URL: invalid uri character",
+            ),
+            (
                 &[("CSP_JWKS", "{}")],
-                "the environment variable CSP_JWKS is not a JWKS (line 1, column 2)",
+                "the environment variable CSP_JWKS cannot be used: not a JWKS (line 1, column 2)",
             ),
             (
                 &[("CSP_JWKS", r#"{"keys":[]}"#)],
-                "the environment variable CSP_JWKS holds no RSA key for RS256 signatures",
+                "the environment variable CSP_JWKS cannot be used: \
+                 no RSA key of 2048 to 8192 bits for RS256 signatures",
             ),
             (
                 &[("CSP_READ_PERMISSIONS", " ,")],

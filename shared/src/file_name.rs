@@ -58,13 +58,15 @@ impl FileName {
         if self.0.is_ascii() {
             return format!("attachment; filename=\"{ascii}\"");
         }
-        let extended = utf8_percent_encode(&self.0, EXTENDED);
+        let extended = utf8_percent_encode(&self.0, ESCAPED);
         format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{extended}")
     }
 }
 
-/// What is escaped in an extended value: all but RFC 5987's `attr-char`.
-const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What is escaped wherever a text becomes part of a URL or of an extended header value: all but
+/// the unreserved characters of RFC 3986, which RFC 5987 leaves as they are, too.
+pub(crate) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Default for FileName {
     fn default() -> Self {
@@ -78,7 +80,7 @@ impl FromStr for FileName {
     /// Takes the last component of a path of any system; an empty one is the default name.
     fn from_str(path: &str) -> Result<Self, InvalidFileName> {
         let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
-        let name = without_drive(name);
+        let name = without_drives(name);
         match name {
             "" => Ok(Self::default()),
             "." | ".." => Err(InvalidFileName::NotAFile),
@@ -91,12 +93,15 @@ impl FromStr for FileName {
     }
 }
 
-/// `name` without the drive of a path like `C:certs.tgz`, which is relative to where its drive is.
-fn without_drive(name: &str) -> &str {
-    match name.as_bytes() {
-        [letter, b':', ..] if letter.is_ascii_alphabetic() => name.get(2..).unwrap_or_default(),
-        _ => name,
+/// `name` without the drive of a path like `C:certs.tgz`, which is relative to where its drive is;
+/// and without all that look like one, so that what is left is the same when it is read back.
+fn without_drives(mut name: &str) -> &str {
+    while let [letter, b':', ..] = name.as_bytes()
+        && letter.is_ascii_alphabetic()
+    {
+        name = name.get(2..).unwrap_or_default();
     }
+    name
 }
 
 /// Whether `c` changes the direction of what follows (Unicode's `Bidi_Control`): with it `exe.tgz`
@@ -138,13 +143,16 @@ mod tests {
             ("C:\\Users\\me\\certs.tgz", "certs.tgz"),
             ("d:/mixed\\certs.tgz", "certs.tgz"),
             ("d:certs.tgz", "certs.tgz"),
+            ("C:d:certs.tgz", "certs.tgz"),
             ("d:", "customization.tar.gz"),
             ("10:30.tgz", "10:30.tgz"),
             ("", "customization.tar.gz"),
             ("folder/", "customization.tar.gz"),
             ("übung \"1\".tgz", "übung \"1\".tgz"),
         ] {
-            assert_eq!(path.parse::<FileName>().map(String::from), Ok(name.to_owned()));
+            let parsed: FileName = path.parse().unwrap();
+            assert_eq!(parsed.as_str(), name);
+            assert_eq!(parsed.to_string().parse(), Ok(parsed), "the same when it is read back");
         }
         let longest = "a".repeat(255);
         assert!(longest.parse::<FileName>().is_ok());

@@ -9,11 +9,16 @@ use uuid::Uuid;
 /// The most characters an [`Id`] holds.
 const MAX_CHARACTERS: usize = 128;
 
+/// The most bytes an [`Id`] holds: DynamoDB takes sort keys of up to 1,024 bytes, and the longest
+/// is an application's, with the 12 bytes of its prefix, four identifiers and three separators.
+const MAX_BYTES: usize = 252;
+
 /// An identifier that somebody else chose: of a catalog, an application, a base image, a registry,
 /// or the key of a product or branch.
 ///
-/// 1 to 128 characters. `#` separates the parts of a table key, `/` and `\` those of a path, and
-/// `%` begins an escape, so none of them, nor a control character, is part of one.
+/// 1 to 128 characters of at most 252 bytes in UTF-8. `#` separates the parts of a table key, `/`
+/// and `\` those of a path, and `%` begins an escape, so none of them, nor a control character, is
+/// part of one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id(String);
@@ -21,7 +26,8 @@ pub struct Id(String);
 /// Why a text is no [`Id`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be 1 to {MAX_CHARACTERS} characters, none of them `#`, `/`, `\\`, `%` or a control character"
+    "must be 1 to {MAX_CHARACTERS} characters of at most {MAX_BYTES} bytes, none of them \
+     `#`, `/`, `\\`, `%` or a control character"
 )]
 pub struct InvalidId;
 
@@ -37,10 +43,10 @@ impl TryFrom<String> for Id {
     type Error = InvalidId;
 
     fn try_from(text: String) -> Result<Self, InvalidId> {
-        let length = text.chars().take(MAX_CHARACTERS + 1).count();
+        let fits = (1..=MAX_BYTES).contains(&text.len()) && text.chars().count() <= MAX_CHARACTERS;
         let reserved = |c: char| c.is_control() || matches!(c, '#' | '/' | '\\' | '%');
         let climbs = matches!(text.as_str(), "." | "..");
-        if length == 0 || length > MAX_CHARACTERS || climbs || text.contains(reserved) {
+        if !fits || climbs || text.contains(reserved) {
             return Err(InvalidId);
         }
         Ok(Self(text))
@@ -193,11 +199,12 @@ mod tests {
 
     #[test]
     fn an_id_is_short_and_free_of_separators() {
-        for good in ["a", "apache_kafka", "2.x", "été 7", &"é".repeat(128)] {
+        let (long, heavy) = ("a".repeat(128), "𝄞".repeat(63));
+        for good in ["a", "apache_kafka", "2.x", "été 7", &long, &heavy] {
             assert_eq!(good.parse::<Id>().map(String::from), Ok(good.to_owned()));
         }
-        let long = "a".repeat(129);
-        for bad in ["", "a#b", "a/b", "a\\b", "a%23b", "a\nb", "\u{7f}", ".", "..", &long] {
+        let (long, heavy) = (long + "a", heavy + "a");
+        for bad in ["", "a#b", "a/b", "a\\b", "a%23b", "a\nb", "\u{7f}", ".", "..", &long, &heavy] {
             assert_eq!(bad.parse::<Id>(), Err(InvalidId), "{bad:?}");
         }
     }

@@ -184,3 +184,18 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     violations: &'a [Violation],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validation::form::Limits;
+
+    #[test]
+    fn how_large_a_file_may_be_is_told_as_it_is() {
+        let digits = Limits::PRODUCTION.file_bytes.to_string();
+        let (millions, rest) = digits.split_at(digits.len() - 6);
+        let (thousands, ones) = rest.split_at(3);
+        let detail = Problem::PayloadTooLarge.to_string();
+        assert!(detail.contains(&format!(" {millions},{thousands},{ones} bytes")), "{detail}");
+    }
+}

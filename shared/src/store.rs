@@ -19,7 +19,7 @@ pub use self::{
     item::Record,
     receipt::Receipt,
     references::{References, Wanted},
-    table::{CreateError, RecordError, Table},
+    table::{CreateError, RecordError, Table, WriteError},
 };
 use crate::problem::{Cause, Problem};
 

@@ -106,7 +106,8 @@ impl Api {
     }
 }
 
-/// Sends what may be no request at all to `base_url`, and reads the answer.
+/// Sends what may be no request at all to `base_url`, and reads the answer. Where it has the head of
+/// one, it must be answered as the contract says.
 pub async fn raw(base_url: &str, request: &[u8]) -> Answer {
     let address = base_url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
@@ -121,11 +122,27 @@ pub async fn raw(base_url: &str, request: &[u8]) -> Answer {
         let name = header.name.parse::<HeaderName>().expect("a header's name");
         (name, HeaderValue::from_bytes(header.value).expect("a header's value"))
     });
-    Answer {
+    let answer = Answer {
         status: head.code.expect("an answer has a status"),
         headers: headers.collect(),
         body: Bytes::copy_from_slice(&bytes[length..]),
+    };
+    if let Some(request) = parse(request) {
+        contract::assert_kept(&request, &answer).await;
     }
+    answer
+}
+
+/// The request in `bytes`, its body as it is on the wire; none if its head cannot be read.
+fn parse(bytes: &[u8]) -> Option<Request<Bytes>> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(length) = head.parse(bytes).ok()? else { return None };
+    let mut request = Request::builder().method(head.method?).uri(head.path?);
+    for header in head.headers {
+        request = request.header(header.name, header.value);
+    }
+    request.body(Bytes::copy_from_slice(&bytes[length..])).ok()
 }
 
 /// What came back.
@@ -269,6 +286,13 @@ impl Problem {
         "internal-error",
         "Internal error",
         "The request could not be answered because of an internal error.",
+    );
+    /// The answer does not fit, not even compressed.
+    pub const RESPONSE_TOO_LARGE: Self = problem(
+        500,
+        "response-too-large",
+        "Response too large",
+        "The answer is too large to be sent.",
     );
     /// Something does not answer.
     pub const UNAVAILABLE: Self = problem(

@@ -1,8 +1,8 @@
 //! Multipart forms, honest or not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::tarball::Tarball;
+use crate::{stack::DEBIAN, tarball::Tarball};
 
 /// The line between parts, unless a test wants another.
 const BOUNDARY: &str = "----AaB03x";
@@ -44,6 +44,15 @@ impl Form {
     /// A form with nothing but a good file.
     pub fn upload() -> Self {
         Self::new().file("certs.tar.gz", &archive())
+    }
+
+    /// The upload of the reference's sample.
+    pub fn kafka() -> Self {
+        Self::new()
+            .file("script.tar.gz", &archive())
+            .text("name", "my customization")
+            .text("description", "This is the customization required by my org")
+            .filter(json!({"base_image_id": DEBIAN, "product_key": "apache_kafka", "branch": "2"}))
     }
 
     /// With the file `content` called `name`.

@@ -5,12 +5,26 @@
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use serde_json::Value;
 
-/// The actions that a request needs.
-pub fn actions(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) -> Vec<String> {
+/// What a role must allow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// An action, such as `dynamodb:PutItem`.
+    pub action: String,
+    /// The partition and the sort key of the one item that it is done to; none where it is done to
+    /// several, or to an object.
+    pub item: Option<(String, String)>,
+}
+
+/// What a request needs.
+pub fn permissions(
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Vec<Permission> {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match target.and_then(|target| target.split_once('.')) {
-        Some((_, "TransactWriteItems")) => of_transaction(body),
-        Some((_, operation)) => vec![format!("dynamodb:{operation}")],
+        Some((_, operation)) => of_operation(operation, body),
         // Whoever does not say who they are has no role, and no use for one.
         None if !headers.contains_key(AUTHORIZATION) && !path.contains("X-Amz-Signature=") => {
             vec![]
@@ -20,19 +34,36 @@ pub fn actions(method: &Method, path: &str, headers: &HeaderMap, body: &[u8]) ->
 }
 
 /// A transaction needs what each action in it does alone.
-fn of_transaction(body: &[u8]) -> Vec<String> {
+fn of_operation(operation: &str, body: &[u8]) -> Vec<Permission> {
     let request: Value = serde_json::from_slice(body).expect("a request is JSON");
-    let items = request["TransactItems"].as_array().expect("a transaction has actions");
-    let kinds = items.iter().flat_map(|item| item.as_object().expect("an action").keys());
-    kinds.map(|kind| format!("dynamodb:{kind}Item")).collect()
+    if operation != "TransactWriteItems" {
+        let action = format!("dynamodb:{operation}");
+        return vec![Permission { action, item: item(&request) }];
+    }
+    let actions = request["TransactItems"].as_array().expect("a transaction has actions");
+    let actions = actions.iter().flat_map(|action| action.as_object().expect("an action"));
+    actions
+        .map(|(kind, action)| Permission {
+            action: format!("dynamodb:{kind}Item"),
+            item: item(action),
+        })
+        .collect()
 }
 
-fn of_object(method: &Method) -> Vec<String> {
-    match *method {
+/// The key of the item that an action names or holds.
+fn item(action: &Value) -> Option<(String, String)> {
+    let key = action.get("Key").or_else(|| action.get("Item"))?;
+    let text = |name: &str| Some(key[name]["S"].as_str()?.to_owned());
+    Some((text("PK")?, text("SK")?))
+}
+
+fn of_object(method: &Method) -> Vec<Permission> {
+    let actions = match *method {
         Method::PUT => vec!["s3:PutObject".to_owned()],
         Method::GET => vec!["s3:GetObject".to_owned()],
         // Who may not list the bucket is told 403, not 404, of an object that does not exist.
         Method::HEAD => vec!["s3:GetObject".to_owned(), "s3:ListBucket".to_owned()],
         _ => vec![format!("s3:{method}")],
-    }
+    };
+    actions.into_iter().map(|action| Permission { action, item: None }).collect()
 }

@@ -9,9 +9,9 @@
 //! | [`jwt`] | tokens that no honest issuer makes |
 //! | [`iam`] | what IAM must allow whoever sends a request to a store |
 //! | [`key_server`] | a server of token keys that rotates, hangs and lies |
+//! | [`process`] | the commands and the functions, as processes |
 //! | [`proxy`] | what stands between the functions and a store, sees what is asked, and does harm |
 //! | [`tarball`] | archives, honest or not |
-//! | [`watched`] | a stack whose functions reach their stores through proxies |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -30,7 +30,7 @@ pub mod form;
 pub mod iam;
 pub mod jwt;
 pub mod key_server;
+pub mod process;
 pub mod proxy;
 pub mod stack;
 pub mod tarball;
-pub mod watched;

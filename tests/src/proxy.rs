@@ -32,7 +32,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::iam;
+use crate::iam::{self, Permission};
 
 /// A running proxy. Dropped, it takes no more connections.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Store {
     client: Client<HttpConnector, Full<Bytes>>,
     asked: Mutex<Vec<String>>,
     traces: Mutex<Vec<String>>,
-    needed: Mutex<BTreeSet<String>>,
+    needed: Mutex<BTreeSet<Permission>>,
     rules: Mutex<Vec<Rule>>,
     idle: watch::Sender<Idle>,
 }
@@ -191,8 +191,8 @@ impl Proxy {
         mem::take(&mut *lock(&self.store.traces))
     }
 
-    /// The IAM actions that what was asked since the last call needs.
-    pub fn needed(&self) -> BTreeSet<String> {
+    /// What IAM must allow for what was asked since the last call.
+    pub fn needed(&self) -> BTreeSet<Permission> {
         mem::take(&mut *lock(&self.store.needed))
     }
 
@@ -348,7 +348,7 @@ impl Store {
                 return connection.reset();
             }
             let body = connection.body(head.body_bytes).await?;
-            let needed = iam::actions(&head.method, &head.path, &head.headers, &body);
+            let needed = iam::permissions(&head.method, &head.path, &head.headers, &body);
             lock(&self.needed).extend(needed);
             let harm = self.harm(&head, &body, |harm| harm != Harm::ResetInRequest);
             let Some(next) = self.answer(connection, &head, body, harm).await? else {

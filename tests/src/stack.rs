@@ -23,11 +23,32 @@ use tokio::sync::OnceCell;
 
 use crate::{
     api::{Answer, Api},
+    iam::Permission,
     proxy::Proxy,
 };
 
-/// The catalog that most tests upload to.
-pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
+pub use local::catalog::SAMPLE_CATALOG;
+
+/// A base image that the sample has.
+pub const DEBIAN: &str = "549cfa79-352c-4555-9d28-4442de551829";
+
+/// An application of the sample catalog: branch 2 of `apache_kafka` on [`DEBIAN`].
+pub const KAFKA_ON_DEBIAN: &str = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01";
+
+/// The registry that the sample has.
+pub const REGISTRY: &str = "0f5d1a86-2e04-4c55-9d5f-6c1b6f2f7a10";
+
+/// The sample's catalog of [another organization](OTHER_ORGANIZATION).
+pub const OTHER_CATALOG: &str = "351c1739-ca01-4a74-8124-1b99257cd7c9";
+
+/// The organization that [`OTHER_CATALOG`] belongs to.
+pub const OTHER_ORGANIZATION: &str = "5e0f1b7a-9c1d-4f0e-8a55-7d1c3b2a4f60";
+
+/// What might be a customization, and is none.
+pub const NOBODYS_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
+
+/// Nobody listens there.
+pub const NOWHERE: &str = "http://127.0.0.1:1";
 
 fn sample_catalogs() -> PathBuf {
     workspace().join("local/sample-catalog.json")
@@ -194,6 +215,11 @@ impl TestStack {
         lines.remove(0)
     }
 
+    /// Why the request that was answered so failed, as its [line](Self::line_of) says.
+    pub fn cause_of(&self, answer: &Answer) -> String {
+        self.line_of(answer)["cause"].as_str().expect("a failure has a cause").to_owned()
+    }
+
     /// What the stores hold now.
     pub async fn contents(&self) -> Contents {
         let mut pages = self.dynamodb().scan().table_name(TABLE).into_paginator().items().send();
@@ -207,13 +233,25 @@ impl TestStack {
         Contents { items, objects: files.iter().map(|path| object(path)).collect() }
     }
 
+    /// Changes one attribute of an item, making the item if there is none.
+    pub async fn set(&self, (pk, sk): (&str, &str), name: &str, value: AttributeValue) {
+        let key = |key: &str| AttributeValue::S(key.to_owned());
+        let update = self.dynamodb().update_item().table_name(TABLE);
+        let update = update.key("PK", key(pk)).key("SK", key(sk));
+        let update = update.update_expression("SET #name = :value");
+        let update = update.expression_attribute_names("#name", name);
+        let update = update.expression_attribute_values(":value", value);
+        update.send().await.expect("the table can be written");
+    }
+
     /// A client of the table's store.
     pub fn dynamodb(&self) -> Client {
         Client::new(&self.stack.stores().sdk_config())
     }
 }
 
-/// A stack whose functions reach its stores by way of proxies.
+/// A stack whose functions reach its stores by way of proxies, which see what is asked, once it has
+/// started: to the requests of their start, nobody answers.
 #[derive(Debug)]
 pub struct ProxiedStack {
     /// The stack.
@@ -238,6 +276,11 @@ impl ProxiedStack {
         dynamodb.move_to(stack.stack().stores().dynamodb_endpoint());
         s3.move_to(stack.stack().stores().s3_endpoint());
         Self { stack, dynamodb, s3 }
+    }
+
+    /// What IAM must allow for what was asked of the stores since the last call.
+    pub fn needed(&self) -> BTreeSet<Permission> {
+        self.dynamodb.needed().into_iter().chain(self.s3.needed()).collect()
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! ```
 //! # use tests::tarball::{Field, Tarball};
-//! let ordinary = Tarball::new().directory("bin").file("bin/run",
-//! b"#!/bin/sh\n").mode(0o755).gzip(); let hostile = Tarball::new().symlink("etc",
-//! "/etc").file("etc/passwd", b"").set(Field::UID, b"0o7").gzip();
+//! let ordinary =
+//!     Tarball::new().directory("bin").file("bin/run", b"#!/bin/sh\n").mode(0o755).gzip();
+//! let hostile = Tarball::new().symlink("etc", "/etc").file("x", b"").set(Field::UID, b"0o7").gzip();
 //! ```
 
 #![expect(clippy::expect_used, reason = "a test's input that cannot be built ends the test")]

@@ -55,12 +55,18 @@ fn main() {
     for choice in taken(&CHOICES) {
         choices.row(choice.row());
     }
-    for table in [uploads.to_string(), choices.to_string()] {
+    print(&uploads);
+    print(&choices);
+}
+
+/// Prints a table, unless a filter on the command line leaves all of it out.
+fn print<const N: usize>(table: &Table<N>) {
+    if !table.is_empty() {
         println!("\n{table}");
     }
 }
 
-/// What was measured; none of what a filter on the command line leaves out.
+/// What was measured.
 fn taken<T>(measured: &Mutex<Vec<T>>) -> Vec<T> {
     std::mem::take(&mut measured.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    ops::RangeInclusive,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -11,6 +12,7 @@ use aws_smithy_runtime_api::{
     client::{http::HttpConnector, orchestrator::HttpRequest, result::ConnectorError},
     http::HttpError,
 };
+use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use jsonwebtoken::DecodingKey;
@@ -32,6 +34,10 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// The most keys of one set that are kept: more would only slow down the refusal of a bad token.
 const MAX_KEYS: usize = 16;
 
+/// The moduli that signatures are checked with, in bytes and without zeros before them: 2048 to
+/// 8192 bits, as `ring` has it. A key of another size would be refused with every token.
+const MODULUS_BYTES: RangeInclusive<usize> = 256..=1024;
+
 /// The least time between two refreshes of keys that are there, however many bad tokens come in.
 const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -51,10 +57,10 @@ pub enum Keys {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeySource {
     /// It is no URL.
-    #[error("is not a URL")]
+    #[error("not a URL")]
     NotAUrl(#[from] ::http::uri::InvalidUri),
     /// Whoever stands in the middle could answer keys of their own.
-    #[error("must be an https URL (or http on loopback)")]
+    #[error("not an https URL (or http on loopback)")]
     NotHttps,
     /// It is no JWKS.
     #[error(transparent)]
@@ -66,7 +72,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// [`InvalidKeySource`]
+    /// [`InvalidKeySet`]
     pub fn fixed(jwks: &str) -> Result<Self, InvalidKeySource> {
         Ok(Self::Fixed(Arc::new(KeySet::parse(jwks.as_bytes())?)))
     }
@@ -120,15 +126,15 @@ struct PublicKey {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeySet {
     /// It is no JWKS. What it is instead is not told: it could be anything, and of any length.
-    #[error("is not a JWKS (line {line}, column {column})")]
+    #[error("not a JWKS (line {line}, column {column})")]
     Malformed {
         /// The line where that shows, counted from 1.
         line: usize,
         /// The column where that shows, in bytes, counted from 1.
         column: usize,
     },
-    /// It holds no key for RS256.
-    #[error("holds no RSA key for RS256 signatures")]
+    /// It holds no key for RS256, of a size that is safe.
+    #[error("no RSA key of 2048 to 8192 bits for RS256 signatures")]
     NoUsableKey,
 }
 
@@ -159,8 +165,15 @@ impl KeySet {
         }
         let jwks: Jwks = serde_json::from_slice(jwks)?;
         let jwks = jwks.keys.into_iter().filter_map(|jwk| Jwk::deserialize(jwk).ok());
-        let keys: Vec<_> = jwks.filter_map(PublicKey::from_jwk).take(MAX_KEYS).collect();
-        if keys.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(Self(keys)) }
+        let mut keys: Vec<_> = jwks.filter_map(PublicKey::from_jwk).collect();
+        if keys.is_empty() {
+            return Err(InvalidKeySet::NoUsableKey);
+        }
+        if keys.len() > MAX_KEYS {
+            tracing::warn!("of {} keys only the first {MAX_KEYS} are used", keys.len());
+            keys.truncate(MAX_KEYS);
+        }
+        Ok(Self(keys))
     }
 
     /// The keys that may have signed a token whose header names the key `id`. A key without a
@@ -181,8 +194,11 @@ impl PublicKey {
         let fits = jwk.kty == "RSA"
             && jwk.r#use.is_none_or(|r#use| r#use == "sig")
             && jwk.alg.is_none_or(|alg| alg == "RS256");
-        let key = DecodingKey::from_rsa_components(&jwk.n?, &jwk.e?).ok()?;
-        fits.then_some(Self { id: jwk.kid, key })
+        let modulus = URL_SAFE_NO_PAD.decode_to_vec(jwk.n?).ok()?;
+        let exponent = URL_SAFE_NO_PAD.decode_to_vec(jwk.e?).ok()?;
+        let safe = MODULUS_BYTES.contains(&modulus.len()) && modulus.first() != Some(&0);
+        let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+        (fits && safe).then_some(Self { id: jwk.kid, key })
     }
 }
 
@@ -293,5 +309,44 @@ impl KeyServer {
         }
         let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES);
         Ok(body.collect().await.map_err(KeysUnavailable::Body)?.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn jwk(modulus: &[u8]) -> Value {
+        json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode_to_string(modulus), "e": "AQAB"})
+    }
+
+    fn parse(keys: &[Value]) -> Result<KeySet, InvalidKeySet> {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_key_that_can_check_no_signature_is_none() {
+        for bytes in [256, 1024] {
+            assert_eq!(parse(&[jwk(&vec![0xff; bytes])]).unwrap().0.len(), 1, "{bytes} bytes");
+        }
+        let mut padded = [0xff; 257];
+        padded[0] = 0;
+        for modulus in [&[0xff; 255][..], &[0xff; 1025], &padded, &[]] {
+            let bytes = modulus.len();
+            let refusal = parse(&[jwk(modulus)]);
+            assert!(matches!(refusal, Err(InvalidKeySet::NoUsableKey)), "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn more_keys_than_a_token_is_tried_with_are_left_out() {
+        let mut keys = vec![jwk(&[0xff; 256]); MAX_KEYS + 1];
+        assert_eq!(parse(&keys).unwrap().0.len(), MAX_KEYS);
+        // What is no key does not count.
+        keys[0] = json!("no key");
+        keys[1]["use"] = json!("enc");
+        assert_eq!(parse(&keys).unwrap().0.len(), MAX_KEYS - 1);
     }
 }

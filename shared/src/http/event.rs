@@ -118,6 +118,9 @@ fn body(text: &str, is_base64: bool) -> Result<Bytes, NotBase64> {
 
 /// The headers of an event. A REST API gives each twice, and all values of a repeated one only in
 /// `multi_value`; an HTTP API gives them once, repeated ones joined by commas.
+///
+/// More than a [`HeaderMap`] holds (24,576 names) are left out: the gateway passes on 10,240
+/// bytes of them at most, but whoever may invoke the function can send it anything.
 fn headers(
     multi_value: Option<HashMap<String, Vec<String>>>,
     single_value: Option<HashMap<String, String>>,
@@ -132,7 +135,9 @@ fn headers(
     for (name, values) in all {
         let Ok(name) = HeaderName::try_from(name) else { continue };
         for value in values.into_iter().filter_map(|value| HeaderValue::try_from(value).ok()) {
-            headers.append(&name, value);
+            if headers.try_append(&name, value).is_err() {
+                return headers;
+            }
         }
     }
     headers
@@ -193,6 +198,13 @@ mod tests {
         assert_eq!(event.request.body().as_deref(), Ok(&b"hello"[..]));
         assert_eq!(event.request_id, None);
         assert_eq!(event.shape, Shape::V2);
+    }
+
+    #[test]
+    fn more_headers_than_a_map_holds_are_left_out() {
+        let many: HashMap<_, _> = (0..40_000).map(|index| (format!("h{index}"), "x")).collect();
+        let event = decode(&json!({"headers": many}));
+        assert_eq!(event.request.headers().len(), 24_576);
     }
 
     #[test]

@@ -202,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_sort_key_is_one_that_dynamodb_takes() {
+        let longest = "𝄞".repeat(63);
+        assert!(format!("{longest}a").parse::<Id>().is_err());
+        let application = json!({
+            "application_id": longest, "product_key": longest, "branch": longest,
+            "base_image_id": longest, "registry_id": "r",
+        });
+        let application = serde_json::from_value(application).unwrap();
+        let key = Key::application(&"c".parse().unwrap(), &application);
+        assert!((1_000..=1_024).contains(&key.sk.len()), "{} bytes", key.sk.len());
+    }
+
+    #[test]
     fn a_corrupt_item_is_named_by_its_key() {
         let item = Key::product(&"kafka".parse().unwrap()).attributes();
         let error = read::<Product>(item).unwrap_err();

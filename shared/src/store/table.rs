@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::{
     config::Builder,
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        query::builders::QueryFluentBuilder, transact_write_items::TransactWriteItemsError,
-        update_item::UpdateItemError,
+        put_item::PutItemError, query::builders::QueryFluentBuilder,
+        transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
     },
     types::{
         AttributeValue, CancellationReason, ConditionCheck, KeysAndAttributes, Put, PutRequest,
@@ -60,6 +60,17 @@ pub enum CreateError {
     #[error("the idempotency key is used")]
     KeyUsed(Box<Receipt>),
     /// The table did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why imported records are not written, or not all of them.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Another import has given the catalog to another organization.
+    #[error("catalog {0} belongs to another organization; it cannot be given away")]
+    CatalogTaken(Id),
+    /// The table did not take them.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -263,18 +274,24 @@ impl Table {
         }
     }
 
-    /// Writes imported records over what is there; `written` is told how many more are.
+    /// Writes imported records over what is there, in their order; `written` is told how many more
+    /// are. A catalog goes on its own, for no batch has conditions.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; those written before it stay written.
+    /// [`WriteError`]; those written before it stay written.
     pub async fn import(
         &self,
         records: &[Record],
         written: impl Fn(usize),
-    ) -> Result<(), StoreError> {
-        for batch in records.chunks(WRITE_BATCH) {
-            self.write_batch(batch).await?;
+    ) -> Result<(), WriteError> {
+        let is_catalog = |record: &Record| matches!(record, Record::Catalog(_));
+        let runs = records.chunk_by(|one, next| !is_catalog(one) && !is_catalog(next));
+        for batch in runs.flat_map(|run| run.chunks(WRITE_BATCH)) {
+            match batch {
+                [Record::Catalog(catalog)] => self.write_catalog(catalog).await?,
+                _ => self.write_batch(batch).await?,
+            }
             written(batch.len());
         }
         Ok(())
@@ -440,6 +457,32 @@ impl Table {
             }
             if !backoff.next().await {
                 return Err(unprocessed_remain(OPERATION));
+            }
+        }
+    }
+
+    /// Writes a catalog, unless it is another organization's: of two imports at once, both may have
+    /// found that there is none.
+    async fn write_catalog(&self, catalog: &Catalog) -> Result<(), WriteError> {
+        let item = item::write(&Key::catalog(&catalog.id), catalog)?;
+        let mut backoff = Backoff::new();
+        loop {
+            let outcome = self
+                .client
+                .put_item()
+                .table_name(&self.name)
+                .set_item(Some(item.clone()))
+                .condition_expression("attribute_not_exists(PK) OR org_id = :org_id")
+                .expression_attribute_values(":org_id", text(catalog.org_id.as_str()))
+                .send()
+                .await;
+            let Err(error) = outcome else { return Ok(()) };
+            let service_error = error.as_service_error();
+            if service_error.is_some_and(PutItemError::is_conditional_check_failed_exception) {
+                return Err(WriteError::CatalogTaken(catalog.id.clone()));
+            }
+            if !(is_conflict(&error) && backoff.next().await) {
+                return Err(StoreError::new("put catalog", error).into());
             }
         }
     }

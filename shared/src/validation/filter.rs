@@ -119,8 +119,8 @@ mod tests {
         const STRING: &str = "must be a string; leave it out where it does not matter";
         const UNKNOWN: &str =
             "is unknown; a filter has base_image_id, product_key and branch, each optional";
-        const ID: &str =
-            "must be 1 to 128 characters, none of them `#`, `/`, `\\`, `%` or a control character";
+        const ID: &str = "must be 1 to 128 characters of at most 252 bytes, none of them \
+            `#`, `/`, `\\`, `%` or a control character";
         const BRANCH: &str = "needs filter.product_key: name the product that the branch is of";
         for (text, expected) in [
             (r#"{"branch": "2"}"#, &[("filter.branch", BRANCH)][..]),

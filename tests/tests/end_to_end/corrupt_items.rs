@@ -1,29 +1,15 @@
 //! Items that are not what their keys promise, and values that are newer than this version.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::{function::FunctionName, stores::TABLE};
 use serde_json::json;
 use tests::{
     api::Problem,
     form::Form,
-    stack::{SAMPLE_CATALOG, TestStack},
+    stack::{DEBIAN, KAFKA_ON_DEBIAN, OTHER_CATALOG, SAMPLE_CATALOG, TestStack},
 };
-
-const DEBIAN: &str = "549cfa79-352c-4555-9d28-4442de551829";
-const KAFKA_ON_DEBIAN: &str = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01";
-const OTHER_CATALOG: &str = "351c1739-ca01-4a74-8124-1b99257cd7c9";
 
 fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
-}
-
-/// Changes one attribute of an item, making the item if there is none.
-async fn set(stack: &TestStack, (pk, sk): (&str, &str), name: &str, value: AttributeValue) {
-    let update = stack.dynamodb().update_item().table_name(TABLE);
-    let update = update.key("PK", text(pk)).key("SK", text(sk));
-    let update = update.update_expression("SET #name = :value");
-    let update = update.expression_attribute_names("#name", name);
-    update.expression_attribute_values(":value", value).send().await.unwrap();
 }
 
 #[tokio::test]
@@ -56,7 +42,7 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
         ("PRODUCT#argo-cd".to_owned(), "PRODUCT".to_owned(), "name"),
     ];
     for (pk, sk, name) in &corrupt {
-        set(&stack, (pk, sk), name, number()).await;
+        stack.set((pk, sk), name, number()).await;
     }
 
     let argo = Form::upload().filter(json!({"product_key": "argo-cd"}));
@@ -68,11 +54,11 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
         api.create_in(OTHER_CATALOG, Form::upload()).await,
         api.create(argo).await,
     ];
-    let logs = FunctionName::ALL.map(|function| stack.log(function)).concat();
     for (answer, (pk, sk, _)) in answers.iter().zip(&corrupt) {
         println!("{pk} {sk}");
         answer.assert_problem(&Problem::INTERNAL);
-        assert!(logs.contains(&format!("the item {pk} {sk} is corrupt: ")), "{logs}");
+        let cause = stack.cause_of(answer);
+        assert!(cause.contains(&format!("the item {pk} {sk} is corrupt: ")), "{cause}");
     }
 
     assert_eq!(api.customization(&sound).await.status, 200);
@@ -85,12 +71,12 @@ async fn values_and_attributes_of_a_later_version_pass_through() {
     let stack = TestStack::start().await;
     let id = stack.api().create(Form::upload()).await.id();
     let record = (&*format!("CATALOG#{SAMPLE_CATALOG}"), &*format!("CUSTOMIZATION#{id}"));
-    set(&stack, record, "status", text("HIBERNATED")).await;
-    set(&stack, record, "invented_later", text("x")).await;
+    stack.set(record, "status", text("HIBERNATED")).await;
+    stack.set(record, "invented_later", text("x")).await;
     let partition = format!("CUSTOMIZATION#{id}");
     let build = (&*partition, &*format!("BUILD#{KAFKA_ON_DEBIAN}"));
-    set(&stack, build, "application_id", text(KAFKA_ON_DEBIAN)).await;
-    set(&stack, build, "status", text("POSTPONED")).await;
+    stack.set(build, "application_id", text(KAFKA_ON_DEBIAN)).await;
+    stack.set(build, "status", text("POSTPONED")).await;
 
     let answer = stack.api().customization(&id).await;
     assert_eq!(answer.status, 200, "{:?}", answer.body);

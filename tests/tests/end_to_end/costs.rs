@@ -4,29 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
-use serde_json::json;
+use local::limits::Limits;
 use shared::customization::{BuildResult, BuildStatus};
 use tests::{
     api::Answer,
-    form::{Form, archive},
-    stack::{SAMPLE_CATALOG, TestStack},
-    watched::Watched,
+    form::Form,
+    stack::{DEBIAN, KAFKA_ON_DEBIAN, ProxiedStack, REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 
 const RUNBOOK: &str = include_str!("../../../docs/operations.md");
-
-/// The upload of the reference's sample.
-fn kafka() -> Form {
-    Form::new()
-        .file("script.tar.gz", &archive())
-        .text("name", "my customization")
-        .text("description", "This is the customization required by my org")
-        .filter(json!({
-            "base_image_id": "549cfa79-352c-4555-9d28-4442de551829",
-            "product_key": "apache_kafka",
-            "branch": "2",
-        }))
-}
 
 /// Asserts that the runbook has these rows of a table.
 #[track_caller]
@@ -53,10 +39,10 @@ fn counted(operations: Vec<String>) -> String {
 
 #[tokio::test]
 async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
-    let watched = Watched::start().await;
-    let api = watched.stack.api();
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    let api = stack.api();
     let keyed = api.header("idempotency-key", "k");
-    let asked = || (watched.dynamodb.asked(), watched.s3.asked());
+    let asked = || (dynamodb.asked(), s3.asked());
     // What the start asked for.
     drop(asked());
 
@@ -67,11 +53,11 @@ async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
         rows.push(format!("| {what} | {} | {} |", counted(dynamodb), counted(s3)));
     };
     row("create, without a filter", 201, &api.create(Form::upload()).await);
-    let created = api.create(kafka()).await;
+    let created = api.create(Form::kafka()).await;
     row("create, with a filter, the first in a minute", 201, &created);
-    row("create, with a filter", 201, &api.create(kafka()).await);
-    row("create, with a filter and an idempotency key", 201, &keyed.create(kafka()).await);
-    row("create, answered again under its key", 201, &keyed.create(kafka()).await);
+    row("create, with a filter", 201, &api.create(Form::kafka()).await);
+    row("create, with a filter and an idempotency key", 201, &keyed.create(Form::kafka()).await);
+    row("create, answered again under its key", 201, &keyed.create(Form::kafka()).await);
     row("create, refused for its form or archive", 400, &api.create(Form::new()).await);
     let read = api.customization(&created.id()).await;
     row("get, the first in a minute", 200, &read);
@@ -103,9 +89,9 @@ fn bytes(value: &AttributeValue) -> usize {
 #[tokio::test]
 async fn the_runbook_knows_the_sizes_of_items() {
     let stack = TestStack::start().await;
-    let id = stack.api().header("idempotency-key", "k").create(kafka()).await.id();
+    let id = stack.api().header("idempotency-key", "k").create(Form::kafka()).await.id();
     let result = BuildResult {
-        application_id: "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01".parse().unwrap(),
+        application_id: KAFKA_ON_DEBIAN.parse().unwrap(),
         status: BuildStatus::SUCCEEDED,
         failure: None,
     };
@@ -116,17 +102,13 @@ async fn the_runbook_knows_the_sizes_of_items() {
     let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
     let rows = [
         ("catalog", &*catalog, "CATALOG"),
-        (
-            "application",
-            &catalog,
-            "APPLICATION#apache_kafka#2#549cfa79-352c-4555-9d28-4442de551829#",
-        ),
+        ("application", &catalog, &format!("APPLICATION#apache_kafka#2#{DEBIAN}#")),
         ("customization", &catalog, "CUSTOMIZATION#"),
         ("receipt of an idempotency key", &catalog, "IDEMPOTENCY#"),
         ("build result", &format!("CUSTOMIZATION#{id}"), "BUILD#"),
-        ("base image", "BASE_IMAGE#549cfa79-352c-4555-9d28-4442de551829", "BASE_IMAGE"),
+        ("base image", &format!("BASE_IMAGE#{DEBIAN}"), "BASE_IMAGE"),
         ("product", "PRODUCT#apache_kafka", "PRODUCT"),
-        ("registry", "REGISTRY#0f5d1a86-2e04-4c55-9d5f-6c1b6f2f7a10", "REGISTRY"),
+        ("registry", &format!("REGISTRY#{REGISTRY}"), "REGISTRY"),
     ]
     .map(|(what, pk, sk)| {
         let of_kind = |key: &&(String, String)| key.0 == pk && key.1.starts_with(sk);

@@ -8,10 +8,7 @@ use local::{
     limits::Limits,
 };
 use serde_json::{Value, json};
-use tests::stack::{TestStack, binaries};
-
-/// The customization that the events ask for.
-const PLACEHOLDER: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
+use tests::stack::{NOBODYS_CUSTOMIZATION, TestStack, binaries};
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events")
@@ -19,7 +16,8 @@ fn directory() -> PathBuf {
 
 /// The event `name`, with a good token and the identifier of a customization that exists.
 fn event(name: &str, id: &str) -> Value {
-    let text = fs::read_to_string(directory().join(name)).unwrap().replace(PLACEHOLDER, id);
+    let text =
+        fs::read_to_string(directory().join(name)).unwrap().replace(NOBODYS_CUSTOMIZATION, id);
     let mut event: Value = serde_json::from_str(&text).unwrap();
     let token = format!("Bearer {}", Token::default().sign().unwrap());
     if name.ends_with(".rest.json") {

@@ -274,7 +274,8 @@ async fn all_violations_of_a_form_are_told_together() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let api = stack.api();
-    let id = "must be 1 to 128 characters, none of them `#`, `/`, `\\`, `%` or a control character";
+    let id = "must be 1 to 128 characters of at most 252 bytes, none of them \
+        `#`, `/`, `\\`, `%` or a control character";
     let archive_fault = "the archive is not in gzip format; send a tar.gz";
     for (form, violations) in [
         (Form::new().text("name", "x"), &[("file", MISSING)][..]),
@@ -380,7 +381,8 @@ async fn a_filter_is_a_small_flat_object_without_doubles() {
     let deep = |opening: &str, closing: &str, depth: usize| {
         format!("{{\"branch\":{}{}}}", opening.repeat(depth), closing.repeat(depth))
     };
-    let id = "must be 1 to 128 characters, none of them `#`, `/`, `\\`, `%` or a control character";
+    let id = "must be 1 to 128 characters of at most 252 bytes, none of them \
+        `#`, `/`, `\\`, `%` or a control character";
     let string = "must be a string; leave it out where it does not matter";
     let object = "must be a JSON object";
     let too_deep = "must be a JSON object: recursion limit exceeded at line 1 column";

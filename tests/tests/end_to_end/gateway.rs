@@ -52,6 +52,7 @@ fn assert_shaped(answer: &Answer, name: &str) {
 #[tokio::test]
 async fn what_reaches_no_function_is_answered_as_the_template_has_it() {
     let stack = TestStack::start().await;
+    let before = stack.contents().await;
     let api = stack.api();
     for (method, path) in [
         (Method::GET, "/v1"),
@@ -70,6 +71,7 @@ async fn what_reaches_no_function_is_answered_as_the_template_has_it() {
     let broken = b"POST /v1/catalogs/c/customizations HTTP/1.1\r\nhost: x\r\n\
                    transfer-encoding: chunked\r\n\r\nzz\r\n";
     assert_shaped(&raw(&stack.base_url(), broken).await, "BAD_REQUEST_BODY");
+    assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use local::{csp::Token, stores::TABLE};
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::csp::Token;
 use serde_json::json;
 use shared::customization::CustomizationStatus;
 use tests::{
     api::{Answer, Api, Problem},
     form::{Form, archive},
-    stack::{SAMPLE_CATALOG, TestStack},
+    stack::{OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack},
     tarball::Tarball,
 };
 
@@ -104,6 +104,7 @@ async fn many_at_once_make_one_customization() {
     }
     assert_eq!(bodies.len(), 1, "all get the same answer");
     let after = stack.contents().await;
+    after.assert_whole();
     assert_eq!(after.items.len(), before.items.len() + 2, "a record and a receipt");
     assert_eq!(after.objects.len(), before.objects.len() + 1);
 }
@@ -112,9 +113,9 @@ async fn many_at_once_make_one_customization() {
 async fn a_key_counts_in_its_catalog_only() {
     let stack = TestStack::start().await;
     let first = create(&stack.api(), "k", Form::upload()).await.id();
-    let other = Token::default().organization("5e0f1b7a-9c1d-4f0e-8a55-7d1c3b2a4f60");
+    let other = Token::default().organization(OTHER_ORGANIZATION);
     let other = stack.api_with(other).header(HEADER, "k");
-    let second = other.create_in("351c1739-ca01-4a74-8124-1b99257cd7c9", Form::upload()).await.id();
+    let second = other.create_in(OTHER_CATALOG, Form::upload()).await.id();
     assert_ne!(first, second);
 }
 
@@ -131,16 +132,8 @@ async fn an_expired_key_is_free_again() {
     assert!((now + 86_300..=now + 86_400).contains(&expires_at), "a day from now");
     assert!(!format!("{receipt:?}{sk}").contains("\"k\""), "the key itself is not kept");
 
-    Client::new(&stack.stack().stores().sdk_config())
-        .update_item()
-        .table_name(TABLE)
-        .key("PK", AttributeValue::S(pk.clone()))
-        .key("SK", AttributeValue::S(sk.clone()))
-        .update_expression("SET expires_at = :past")
-        .expression_attribute_values(":past", AttributeValue::N((now - 1).to_string()))
-        .send()
-        .await
-        .unwrap();
+    let past = AttributeValue::N((now - 1).to_string());
+    stack.set((pk, sk), "expires_at", past).await;
     let second = create(&api, "k", Form::upload().text("name", "another")).await.id();
     assert_ne!(first, second);
     let again = create(&api, "k", Form::upload().text("name", "another")).await.id();

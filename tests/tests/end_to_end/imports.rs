@@ -7,19 +7,19 @@ use fastrand::Rng;
 use serde_json::json;
 use tests::{
     form::Form,
+    process::command,
     proxy::{Call, Harm, Proxy, Times},
-    stack::{Contents, SAMPLE_CATALOG, TestStack},
+    stack::{Contents, KAFKA_ON_DEBIAN, SAMPLE_CATALOG, TestStack},
 };
 use tokio::process::Command;
-
-use crate::commands;
 
 /// The applications of a file's catalog, and of these those that share a product.
 const APPLICATIONS: usize = 600;
 const OF_ONE_PRODUCT: usize = 10;
 
-/// The batches of 25 that the file takes to be written.
-const BATCHES: usize = (APPLICATIONS + APPLICATIONS / OF_ONE_PRODUCT + 3).div_ceil(25);
+/// The batches of 25 that the file takes to be written: what applications refer to, and then, after
+/// the catalog, they themselves.
+const BATCHES: usize = (APPLICATIONS / OF_ONE_PRODUCT + 2).div_ceil(25) + APPLICATIONS.div_ceil(25);
 
 /// How often an import is killed before one comes to its end.
 const KILLS: usize = 4;
@@ -51,7 +51,7 @@ fn file(stack: &TestStack) -> PathBuf {
 
 /// The operator's command, with these arguments, on the stack, by way of `proxy`.
 async fn admin(stack: &TestStack, proxy: &Proxy, arguments: &[&str]) -> Command {
-    let mut admin = Command::new(commands::commands().await.join("admin"));
+    let mut admin = command("admin").await;
     admin
         .args(arguments)
         .env_clear()
@@ -136,20 +136,50 @@ async fn two_imports_at_once_are_as_one() {
 }
 
 #[tokio::test]
+async fn of_two_imports_at_once_only_one_gets_a_new_catalog() {
+    let (stack, proxy) = stack_and_proxy().await;
+    // Neither has written the catalog when the other looks for it.
+    let call = Call { operation: "PutItem", texts: Vec::new() };
+    proxy.inflict(Harm::Delay(Duration::from_secs(3)), call, Times::ForGood);
+    let mut imports = Vec::new();
+    for organization in ["a", "b"] {
+        let file = stack.directory().join(format!("{organization}.json"));
+        let catalogs = json!({"catalogs": [{"id": "new", "org_id": organization}]});
+        fs::write(&file, catalogs.to_string()).unwrap();
+        let mut import = admin(&stack, &proxy, &["import", file.to_str().unwrap()]).await;
+        imports.push((organization, import.stderr(Stdio::piped()).spawn().unwrap()));
+    }
+    let mut winners = Vec::new();
+    for (organization, import) in imports {
+        let output = import.wait_with_output().await.unwrap();
+        if output.status.success() {
+            winners.push(organization);
+            continue;
+        }
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.ends_with("; it cannot be given away\n"), "{message}");
+    }
+    assert_eq!(winners.len(), 1, "{winners:?}");
+    let contents = stack.contents().await;
+    let catalog = &contents.items[&("CATALOG#new".to_owned(), "CATALOG".to_owned())];
+    assert_eq!(catalog["org_id"].as_s().unwrap(), winners[0]);
+}
+
+#[tokio::test]
 async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
     const CONFLICT: Harm = Harm::Fail(400, "TransactionConflictException");
     const THROTTLED: Harm = Harm::Fail(400, "ProvisionedThroughputExceededException");
     let (stack, proxy) = stack_and_proxy().await;
     let id = stack.api().create(Form::upload()).await.id();
     let of = ["--catalog", SAMPLE_CATALOG, "--customization", &id];
-    let application = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01";
-    let build = ["record-build", "--application", application, "--status", "SUCCEEDED"];
+    let build = ["record-build", "--application", KAFKA_ON_DEBIAN, "--status", "SUCCEEDED"];
     let status = ["set-status", "--status", "DELETED"];
     let file = file(&stack);
     let import = ["import", file.to_str().unwrap()];
     let cancelled = Harm::Cancel(&["TransactionConflict", "None"]);
     for (arguments, operation, harms) in [
         (import.to_vec(), "BatchWriteItem", [Harm::Postpone, CONFLICT, THROTTLED]),
+        (import.to_vec(), "PutItem", [CONFLICT, THROTTLED, Harm::LoseAnswer]),
         ([&build[..], &of].concat(), "TransactWriteItems", [cancelled, CONFLICT, THROTTLED]),
         ([&status[..], &of].concat(), "UpdateItem", [CONFLICT, THROTTLED, Harm::Reset]),
     ] {
@@ -169,6 +199,6 @@ async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
     let body = stack.api().customization(&id).await.json();
     assert_eq!(body["status"], "DELETED");
     let releasables = body["affected_releasables"].as_array().unwrap();
-    let found = releasables.iter().find(|one| one["application_id"] == application).unwrap();
+    let found = releasables.iter().find(|one| one["application_id"] == KAFKA_ON_DEBIAN).unwrap();
     assert_eq!(found["status"], "SUCCEEDED");
 }

@@ -11,7 +11,7 @@ use tests::{
     api::{Answer, Problem},
     jwt::{Jwt, KeyOf},
     key_server::{Behaviour, KeyServer, answer},
-    stack::TestStack,
+    stack::{NOWHERE, TestStack},
 };
 
 /// Longer than the function waits for keys, even on a slow machine.
@@ -172,7 +172,7 @@ async fn without_keys_nothing_is_served_until_the_server_is_back() {
 
 #[tokio::test]
 async fn a_server_that_nobody_runs_is_a_503() {
-    let stack = TestStack::start_with(&[("CSP_JWKS_URL", Some("http://127.0.0.1:1/keys"))]).await;
+    let stack = TestStack::start_with(&[("CSP_JWKS_URL", Some(NOWHERE))]).await;
     assert_unavailable(&stack, "the key server does not answer: ").await;
 }
 

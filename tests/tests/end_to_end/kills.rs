@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -13,23 +12,18 @@ use std::{
 };
 
 use fastrand::Rng;
+use futures_util::future::join_all;
 use http::Method;
 use local::{csp::Token, limits::Limits};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use shared::id::Digest;
 use tempfile::TempDir;
 use tests::{
     api::Api,
     form::Form,
+    process::{self, Local, command},
     stack::{Contents, ProxiedStack, SAMPLE_CATALOG, TestStack},
     tarball::Tarball,
 };
-use tokio::process::{Child, Command};
-
-use crate::commands;
 
 const CLIENTS: usize = 8;
 
@@ -152,11 +146,6 @@ fn assert_holds(contents: &Contents, customizations: &BTreeMap<String, String>) 
     assert_eq!(contents.receipts(SAMPLE_CATALOG).len(), expected.len());
 }
 
-fn kill_process(pid: u32) {
-    // It may have ended by itself a moment before.
-    let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
-}
-
 /// The path of what a stack keeps in a test's directory.
 fn data(directory: &TempDir) -> String {
     directory.path().join("data").to_str().unwrap().to_owned()
@@ -166,54 +155,46 @@ fn data(directory: &TempDir) -> String {
 async fn a_stack_that_is_killed_has_kept_what_it_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let data = data(&directory);
-    let start = async || commands::start(&["--port", "0", "--data-dir", &data]).await;
+    let start = async || Local::start(&["--port", "0", "--data-dir", &data]).await;
+    let api = |stack: &Local| Api::new(stack.url.clone(), Token::default());
     let mut customizations = BTreeMap::new();
-    let (mut stack, mut lines, mut url) = start().await;
+    let mut stack = start().await;
     for round in 0..ROUNDS_OF_STACK {
-        let api = Api::new(url, Token::default());
-        let creates = burst(&api, round, async |_| {
-            let pid = stack.id().unwrap();
-            let functions = commands::children(pid);
-            kill_process(pid);
-            functions.into_iter().for_each(kill_process);
-            stack.wait().await.unwrap();
+        let creates = burst(&api(&stack), round, async |_| {
+            let processes = [vec![stack.pid()], process::children(stack.pid())].concat();
+            join_all(processes.into_iter().map(process::kill)).await;
         })
         .await;
-        (stack, lines, url) = start().await;
-        customizations.extend(assert_kept(&Api::new(url.clone(), Token::default()), creates).await);
+        stack = start().await;
+        customizations.extend(assert_kept(&api(&stack), creates).await);
     }
-    stack.kill().await.unwrap();
-    drop(lines);
+    stack.process.kill().await.unwrap();
     let stack = TestStack::start_on(directory).await;
     assert_holds(&stack.contents().await, &customizations);
 }
 
 /// The stores alone, in a process of their own.
 struct Stores {
-    process: Child,
+    local: Local,
     environment: BTreeMap<String, String>,
 }
 
 impl Stores {
-    async fn start(data: &str, env_file: &Path) -> Self {
+    /// Starts them on what `directory` holds.
+    async fn start(directory: &TempDir) -> Self {
+        let env_file = directory.path().join("environment");
         let file = env_file.to_str().unwrap();
-        let arguments = ["stores", "--data-dir", data, "--env-file", file];
-        let (process, _lines, _url) = commands::start(&arguments).await;
-        let lines = fs::read_to_string(env_file).unwrap();
+        let arguments = ["stores", "--data-dir", &data(directory), "--env-file", file];
+        let local = Local::start(&arguments).await;
+        let lines = fs::read_to_string(&env_file).unwrap();
         let variables = lines.lines().map(|line| line.split_once('=').unwrap());
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { process, environment: variables.collect() }
-    }
-
-    /// Has the functions of `stack` use these stores.
-    fn serve(&self, stack: &ProxiedStack) {
-        stack.dynamodb.move_to(self.environment["AWS_ENDPOINT_URL_DYNAMODB"].clone());
-        stack.s3.move_to(self.environment["AWS_ENDPOINT_URL_S3"].clone());
+        Self { local, environment: variables.collect() }
     }
 
     async fn import_sample(&self) {
         let file = local::build::workspace().join("local/sample-catalog.json");
-        let mut import = Command::new(commands::commands().await.join("admin"));
+        let mut import = command("admin").await;
         let import = import.arg("import").arg(file).env_clear().envs(&self.environment);
         assert!(import.output().await.unwrap().status.success());
     }
@@ -221,48 +202,51 @@ impl Stores {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_that_are_killed_have_kept_what_was_acknowledged() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = data(&directory);
-    let env_file = directory.path().join("environment");
+    // Each store in a process that can be killed alone.
+    let [of_table, of_bucket] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let (mut table, mut bucket) = (Stores::start(&of_table).await, Stores::start(&of_bucket).await);
+    table.import_sample().await;
     let stack = ProxiedStack::start(Limits::AWS).await;
+    let serve = |table: &Stores, bucket: &Stores| {
+        stack.dynamodb.move_to(table.environment["AWS_ENDPOINT_URL_DYNAMODB"].clone());
+        stack.s3.move_to(bucket.environment["AWS_ENDPOINT_URL_S3"].clone());
+    };
+    serve(&table, &bucket);
     let api = stack.stack.api();
-    let mut stores = Stores::start(&data, &env_file).await;
-    stores.import_sample().await;
-    stores.serve(&stack);
     let mut customizations = BTreeMap::new();
     for round in 0..ROUNDS_OF_STORES {
+        // One alone, the other alone, both at once.
+        let (kills_table, kills_bucket) = (round % 3 != 1, round % 3 != 0);
         let creates = burst(&api, round, async |_| {
-            stores.process.kill().await.unwrap();
-            stores = Stores::start(&data, &env_file).await;
-            stores.serve(&stack);
+            let killed = [(kills_table, table.local.pid()), (kills_bucket, bucket.local.pid())];
+            let killed = killed.into_iter().filter_map(|(kills, pid)| kills.then_some(pid));
+            join_all(killed.map(process::kill)).await;
+            if kills_table {
+                table = Stores::start(&of_table).await;
+            }
+            if kills_bucket {
+                bucket = Stores::start(&of_bucket).await;
+            }
+            serve(&table, &bucket);
         })
         .await;
         customizations.extend(assert_kept(&api, creates).await);
     }
-    stores.process.kill().await.unwrap();
-    let stack = TestStack::start_on(directory).await;
-    assert_holds(&stack.contents().await, &customizations);
+    join_all([table, bucket].map(|stores| process::kill(stores.local.pid()))).await;
+    let items = TestStack::start_on(of_table).await.contents().await.items;
+    let objects = TestStack::start_on(of_bucket).await.contents().await.objects;
+    assert_holds(&Contents { items, objects }, &customizations);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn functions_that_are_killed_leave_nothing_half_done() {
     let stack = TestStack::start().await;
     let api = stack.api();
-    let endpoint = stack.stack().stores().dynamodb_endpoint();
-    let is_of_this_stack = |pid: &u32| {
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).contains(&endpoint)
-    };
     let mut customizations = BTreeMap::new();
     for round in 0..ROUNDS_OF_FUNCTIONS {
         let creates = burst(&api, round, async |rng| {
-            let functions = commands::children(std::process::id());
-            let functions: Vec<_> = functions.into_iter().filter(is_of_this_stack).collect();
-            let function = *rng.choice(&functions).expect("a function is at work");
-            kill_process(function);
-            while commands::is_running(function) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let functions = process::functions(&stack);
+            process::kill(*rng.choice(&functions).expect("a function is at work")).await;
         })
         .await;
         customizations.extend(assert_kept(&api, creates).await);

@@ -10,7 +10,7 @@ use tests::{
     api::{Answer, Api},
     form::{Form, archive},
     jwt::{Jwt, KeyOf},
-    stack::{ProxiedStack, SAMPLE_CATALOG, TestStack},
+    stack::{NOWHERE, ProxiedStack, SAMPLE_CATALOG, TestStack},
     tarball::Tarball,
 };
 use uuid::Uuid;
@@ -205,7 +205,7 @@ async fn a_failure_is_an_error_with_its_whole_cause_at_every_level() {
     for level in ["TRACE", "ERROR"] {
         let stack = TestStack::start_with(&[
             ("AWS_LAMBDA_LOG_LEVEL", Some(level)),
-            ("AWS_ENDPOINT_URL_DYNAMODB", Some("http://127.0.0.1:1/")),
+            ("AWS_ENDPOINT_URL_DYNAMODB", Some(NOWHERE)),
         ])
         .await;
         let line = told(&stack, &stack.api().customization("x").await);

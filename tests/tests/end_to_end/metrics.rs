@@ -11,12 +11,9 @@ use serde_json::{Value, json};
 use shared::timestamp::Timestamp;
 use tests::{
     form::{Form, archive},
-    stack::{SAMPLE_CATALOG, TestStack},
+    stack::{NOWHERE, SAMPLE_CATALOG, TestStack},
     tarball::Tarball,
 };
-
-/// Where nobody listens.
-const NOWHERE: &str = "http://127.0.0.1:1/";
 
 /// The most values of one metric in one line.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>

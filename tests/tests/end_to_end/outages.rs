@@ -8,11 +8,8 @@ use tests::{
     api::Problem,
     form::Form,
     proxy::{Call, Harm, Idle, Proxy, Times},
-    stack::{ProxiedStack, SAMPLE_CATALOG, TestStack},
+    stack::{NOWHERE, ProxiedStack, SAMPLE_CATALOG, TestStack},
 };
-
-/// Nobody listens there.
-const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// Longer than the functions keep a connection that nothing is asked on.
 const FREEZE: Duration = Duration::from_secs(11);
@@ -33,6 +30,8 @@ async fn without_a_table_nothing_is_answered_but_that() {
         [api.create(Form::upload()).await, api.customization("x").await, api.get(&file).await]
     {
         answer.assert_problem(&Problem::UNAVAILABLE);
+        let cause = stack.cause_of(&answer);
+        assert!(cause.starts_with("get item: not available: dispatch failure"), "{cause}");
     }
     assert_eq!(stack.contents().await, before);
 }
@@ -45,15 +44,22 @@ async fn without_a_bucket_records_are_still_answered() {
     let before = stack.stack.contents().await;
 
     stack.s3.move_to(NOWHERE.to_owned());
-    api.create(Form::upload()).await.assert_problem(&Problem::UNAVAILABLE);
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
-    api.get(&file).await.assert_problem(&Problem::UNAVAILABLE);
+    for (answer, failed) in [
+        (api.create(Form::upload()).await, "put object: not available"),
+        (api.get(&file).await, "head object: not available"),
+    ] {
+        answer.assert_problem(&Problem::UNAVAILABLE);
+        let cause = stack.stack.cause_of(&answer);
+        assert!(cause.starts_with(failed), "{cause}");
+    }
     assert_eq!(api.customization(&created.id()).await.status, 200);
     assert_eq!(stack.stack.contents().await, before);
 
     stack.s3.move_to(stack.stack.stack().stores().s3_endpoint());
     assert_eq!(api.get(&file).await.status, 200);
     assert_eq!(api.create(Form::upload()).await.status, 201);
+    stack.stack.contents().await.assert_whole();
 }
 
 #[tokio::test]
@@ -74,6 +80,7 @@ async fn stores_that_hang_hold_up_no_start() {
     s3.move_to(stack.stack().stores().s3_endpoint());
     let id = stack.api().create(Form::upload()).await.id();
     assert_eq!(stack.api().customization(&id).await.status, 200);
+    stack.contents().await.assert_whole();
 }
 
 #[tokio::test]
@@ -130,6 +137,7 @@ async fn connections_that_went_stale_in_a_freeze_cost_no_request() {
             assert_eq!(api.get(&file).await.status, 200, "{idle:?}");
             assert_eq!(api.create(Form::upload()).await.status, 201, "{idle:?}");
             assert_eq!(api.customization(&created.id()).await.status, 200, "{idle:?}");
+            stack.stack.contents().await.assert_whole();
         })
     });
     for freeze in freezes {
@@ -147,4 +155,5 @@ async fn a_connection_that_is_closed_between_two_requests_costs_none() {
         stack.dynamodb.idle(idle);
         assert_eq!(api.customization(&id).await.status, 200, "{idle:?}");
     }
+    stack.stack.contents().await.assert_whole();
 }

@@ -1,18 +1,20 @@
 //! Catalogs with more applications than one page of DynamoDB, or one answer of Lambda, holds.
 
-use std::{collections::BTreeSet, io::Read};
+use std::{collections::BTreeSet, io::Read, iter};
 
+use fastrand::Rng;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use shared::{
     catalog::{Application, BaseImage, Product, Release},
     customization::{BuildResult, BuildStatus},
+    id::Id,
     store::Record,
 };
 use tests::{
     api::Problem,
     form::Form,
-    stack::{SAMPLE_CATALOG, TestStack},
+    stack::{REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 
 /// So many that their items need several pages of 1 MB.
@@ -24,25 +26,29 @@ fn application(index: usize) -> Application {
     Application {
         application_id: format!("application-{index:04}").parse().unwrap(),
         product_key: format!("product-{product}").parse().unwrap(),
-        branch: "1".parse().unwrap(),
+        branch: long_id(),
         base_image_id: "large".parse().unwrap(),
-        registry_id: "0f5d1a86-2e04-4c55-9d5f-6c1b6f2f7a10".parse().unwrap(),
+        registry_id: REGISTRY.parse().unwrap(),
         latest_release: (product == 99).then(|| Release {
             id: "r".parse().unwrap(),
             revision: "0".into(),
             released_at: "2023-03-03T00:59:52.762Z".to_owned().try_into().unwrap(),
             version: "1".into(),
         }),
-        // As long as an identifier can be.
-        latest_pipeline_id: Some("𝄞".repeat(128).parse().unwrap()),
+        latest_pipeline_id: Some(long_id()),
     }
+}
+
+/// As many bytes as an identifier can have.
+fn long_id() -> Id {
+    "𝄞".repeat(63).parse().unwrap()
 }
 
 #[tokio::test]
 async fn all_of_a_large_catalog_is_affected() {
     let stack = TestStack::start().await;
     let table = stack.table();
-    let catalog_id: shared::id::Id = SAMPLE_CATALOG.parse().unwrap();
+    let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
     let products = (0..250).map(|index| {
         let product = json!({"key": format!("product-{index}"), "name": "x"});
         Record::Product(serde_json::from_value::<Product>(product).unwrap())
@@ -96,7 +102,7 @@ const TOO_MANY: usize = 3_000;
 #[tokio::test]
 async fn an_answer_past_what_lambda_takes_is_compressed_or_refused() {
     let stack = TestStack::start().await;
-    let catalog_id: shared::id::Id = SAMPLE_CATALOG.parse().unwrap();
+    let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
     let base_image = json!({"id": "large", "name": "x", "description": "x".repeat(1_000)});
     let base_image = serde_json::from_value::<BaseImage>(base_image).unwrap();
     let product = json!({"key": "product-0", "name": "x", "description": "x".repeat(1_000)});
@@ -131,4 +137,39 @@ async fn an_answer_past_what_lambda_takes_is_compressed_or_refused() {
     assert!(tag.ends_with("-gzip\""), "{tag}");
     let known = api.header("if-none-match", tag).customization(&id).await;
     assert_eq!((known.status, known.header("etag"), known.body.len()), (304, tag, 0));
+}
+
+/// So many products with so long descriptions that do not compress well that an answer with all of
+/// them is longer than 6 MB even compressed, and in base64.
+const DESCRIBED: usize = 70;
+const DESCRIPTION_CHARACTERS: usize = 100_000;
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_even_compressed_is_refused() {
+    let stack = TestStack::start().await;
+    let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
+    let mut rng = Rng::with_seed(7);
+    let products = (0..DESCRIBED).map(|index| {
+        let noise: String =
+            iter::repeat_with(|| rng.alphanumeric()).take(DESCRIPTION_CHARACTERS).collect();
+        let product = json!({"key": format!("product-{index}"), "name": "x", "description": noise});
+        Record::Product(serde_json::from_value(product).unwrap())
+    });
+    let base_image = json!({"id": "large", "name": "x"});
+    let base_image = Record::BaseImage(serde_json::from_value(base_image).unwrap());
+    let applications = (0..DESCRIBED).map(|index| Record::Application {
+        catalog_id: catalog_id.clone(),
+        application: application(index),
+    });
+    let records: Vec<_> = products.chain([base_image]).chain(applications).collect();
+    stack.table().import(&records, |_| {}).await.unwrap();
+
+    let api = stack.api();
+    let gzip = api.header("accept-encoding", "gzip");
+    let id = api.create(Form::upload()).await.id();
+    gzip.customization(&id).await.assert_problem(&Problem::RESPONSE_TOO_LARGE);
+    // Of what its filter leaves, there is not too much.
+    let one = Form::upload().filter(json!({"product_key": "apache_kafka"}));
+    let id = api.create(one).await.id();
+    assert_eq!(gzip.customization(&id).await.status, 200);
 }

@@ -2,35 +2,45 @@
 
 use std::collections::BTreeSet;
 
+use local::limits::Limits;
 use serde_json::json;
-use tests::{api::Problem, form::Form, stack::SAMPLE_CATALOG, watched::Watched};
+use tests::{
+    api::Problem,
+    form::Form,
+    iam::Permission,
+    stack::{ProxiedStack, SAMPLE_CATALOG},
+};
 
 fn set(actions: &[&str]) -> BTreeSet<String> {
     actions.iter().map(ToString::to_string).collect()
 }
 
+fn actions(needed: BTreeSet<Permission>) -> BTreeSet<String> {
+    needed.into_iter().map(|permission| permission.action).collect()
+}
+
 #[tokio::test]
 async fn a_start_needs_what_both_roles_allow() {
-    let watched = Watched::start().await;
-    let needed = watched.needed();
+    let stack = ProxiedStack::start(Limits::AWS).await;
+    let needed = actions(stack.needed());
     assert!(!needed.is_empty(), "the proxies see what is asked");
     assert!(needed.is_subset(&set(&create_customization::ACTIONS)), "{needed:?}");
     assert!(needed.is_subset(&set(&get_customization::ACTIONS)), "{needed:?}");
-    assert!(!watched.s3.asked().is_empty(), "the connection to S3 is open all the same");
+    assert!(!stack.s3.asked().is_empty(), "the connection to S3 is open all the same");
 }
 
 #[tokio::test]
 async fn creates_need_what_their_role_allows() {
-    let watched = Watched::start().await;
-    let api = watched.stack.api();
+    let stack = ProxiedStack::start(Limits::AWS).await;
+    let api = stack.stack.api();
     let filter = json!({"product_key": "apache_kafka", "branch": "2"});
     // What the start needed.
-    drop(watched.needed());
-    for form in [Form::upload(), Form::upload().filter(filter)] {
+    drop(stack.needed());
+    for (key, form) in [("global", Form::upload()), ("filtered", Form::upload().filter(filter))] {
         assert_eq!(api.create(form.clone()).await.status, 201);
-        let once = api.header("idempotency-key", "k");
-        let _first = once.create(form.clone()).await;
-        let _replayed = once.create(form).await;
+        let once = api.header("idempotency-key", key);
+        let first = once.create(form.clone()).await.id();
+        assert_eq!(once.create(form).await.id(), first);
     }
     let unreleased = Form::upload().filter(json!({"product_key": "elasticsearch"}));
     api.create(unreleased).await.assert_problem(&Problem::NOT_RELEASED);
@@ -44,16 +54,24 @@ async fn creates_need_what_their_role_allows() {
     for create in at_once {
         create.await.unwrap();
     }
-    assert_eq!(watched.needed(), set(&create_customization::ACTIONS));
+    let needed = stack.needed();
+    // The role's condition on `dynamodb:LeadingKeys`.
+    for Permission { action, item } in &needed {
+        if ["dynamodb:PutItem", "dynamodb:ConditionCheckItem"].contains(&&**action) {
+            let (partition, _) = item.as_ref().expect("a write is of one item");
+            assert!(partition.starts_with("CATALOG#"), "{action} of {partition}");
+        }
+    }
+    assert_eq!(actions(needed), set(&create_customization::ACTIONS));
 }
 
 #[tokio::test]
 async fn gets_need_what_their_role_allows() {
-    let watched = Watched::start().await;
-    let api = watched.stack.api();
+    let stack = ProxiedStack::start(Limits::AWS).await;
+    let api = stack.stack.api();
     let created = api.create(Form::upload()).await.json();
     // What the start and the create needed.
-    drop(watched.needed());
+    drop(stack.needed());
 
     let read = api.customization(created["id"].as_str().unwrap()).await;
     let known = api.header("if-none-match", read.header("etag"));
@@ -65,5 +83,5 @@ async fn gets_need_what_their_role_allows() {
     // Whoever has the link asks by the leave of the function that signed it.
     let download = api.headers(&[]).get(file["url"].as_str().unwrap()).await;
     assert_eq!(download.status, 200);
-    assert_eq!(watched.needed(), set(&get_customization::ACTIONS));
+    assert_eq!(actions(stack.needed()), set(&get_customization::ACTIONS));
 }

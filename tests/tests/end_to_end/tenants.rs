@@ -1,20 +1,19 @@
 //! Another organization's data does not exist: its answers are those for what does not, and the
 //! stores are asked the same on the way to them.
 
-use local::csp::Token;
+use local::{csp::Token, limits::Limits};
 use serde_json::{Value, json};
 use tests::{
     api::{Answer, Api, Problem},
     form::Form,
-    proxy::Proxy,
-    stack::{SAMPLE_CATALOG, TestStack},
+    stack::{
+        NOBODYS_CUSTOMIZATION, OTHER_CATALOG, OTHER_ORGANIZATION, ProxiedStack, SAMPLE_CATALOG,
+        TestStack,
+    },
     tarball::Tarball,
 };
 
-const OTHER_ORGANIZATION: &str = "5e0f1b7a-9c1d-4f0e-8a55-7d1c3b2a4f60";
-const OTHER_CATALOG: &str = "351c1739-ca01-4a74-8124-1b99257cd7c9";
 const NOBODYS_CATALOG: &str = "00000000-0000-4000-8000-000000000000";
-const NOBODYS_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
 
 /// A request, with a catalog and something in it left open.
 #[derive(Clone, Copy, Debug)]
@@ -59,26 +58,17 @@ fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
 
 #[tokio::test]
 async fn what_is_anothers_is_answered_as_what_does_not_exist() {
-    let stores = TestStack::start().await;
-    let created = stores.api().create(Form::upload()).await.json();
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    let created = stack.api().create(Form::upload()).await.json();
     let id = created["id"].as_str().unwrap();
     let digest = created["artifact"]["id"].as_str().unwrap();
-
-    let behind = stores.stack().stores();
-    let dynamodb = Proxy::before(behind.dynamodb_endpoint()).await;
-    let s3 = Proxy::before(behind.s3_endpoint()).await;
-    let functions = TestStack::start_with(&[
-        ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
-        ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
-    ])
-    .await;
-    let stranger = functions.api_with(Token::default().organization(OTHER_ORGANIZATION));
+    let stranger = stack.api_with(Token::default().organization(OTHER_ORGANIZATION));
     // What filters name is cached for all afterwards; the bytes are none that are asked for below.
     let other = Tarball::new().file("other", b"").gzip();
     let filter = json!({"product_key": "apache_kafka", "branch": "2"});
     let form = Form::new().file("other.tgz", &other).filter(filter);
     assert_eq!(stranger.create_in(OTHER_CATALOG, form).await.status, 201);
-    let before = stores.contents().await;
+    let before = stack.contents().await;
 
     let nobodys_digest = "0".repeat(64);
     let mut cases = Vec::new();
@@ -122,7 +112,7 @@ async fn what_is_anothers_is_answered_as_what_does_not_exist() {
         assert_eq!(theirs, asked(nobodys).await);
         assert!(!theirs.1.is_empty(), "the proxy sees what is asked");
     }
-    assert_eq!(stores.contents().await, before);
+    assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]

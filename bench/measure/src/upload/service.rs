@@ -1,0 +1,54 @@
+//! As `create-customization` does it.
+
+use bytes::Bytes;
+use shared::{
+    http::Event,
+    id::Digest,
+    validation::{
+        archive,
+        form::{Form, Limits},
+    },
+};
+
+use crate::Outcome;
+
+/// The whole way.
+///
+/// # Errors
+///
+/// The upload is refused.
+pub fn validated(event: &[u8]) -> Outcome<Digest> {
+    let file = form(&self::event(event)?)?;
+    archive(&file)?;
+    Ok(Digest::of(&file))
+}
+
+/// The event, its body decoded.
+///
+/// # Errors
+///
+/// It is no event.
+pub fn event(event: &[u8]) -> Outcome<Event> {
+    super::deserialize(event)
+}
+
+/// The file in the form.
+///
+/// # Errors
+///
+/// The form is refused.
+pub fn form(event: &Event) -> Outcome<Bytes> {
+    let body = event.request.body().as_ref().map_err(|error| *error);
+    let form = Form::read(event.request.headers(), body, &Limits::PRODUCTION)?;
+    let file = form.file.filter(|_| form.violations.is_empty()).ok_or("the form is refused")?;
+    Ok(file.content)
+}
+
+/// Checks an archive.
+///
+/// # Errors
+///
+/// The archive is refused.
+pub fn archive(file: &Bytes) -> Outcome {
+    Ok(archive::check(file, &archive::Limits::PRODUCTION)?)
+}
