@@ -20,7 +20,7 @@ use tests::{
 const MAX_VALUES: usize = 100;
 
 /// What the functions have counted: the values of each metric, by its name, its dimensions and its
-/// unit, such as `Refusals problem=forbidden function_name=get-customization Count`.
+/// unit, such as `Refusals function_name=get-customization problem=forbidden Count`.
 type Counted = BTreeMap<String, Vec<f64>>;
 
 /// Adds the metrics in a line, read as CloudWatch reads them.
@@ -126,20 +126,20 @@ async fn what_becomes_of_requests_is_counted() {
     let size = f64::from(u32::try_from(archive().len()).unwrap());
     let (create, get) = ("function_name=create-customization", "function_name=get-customization");
     let expected: Counted = [
-        (format!("ArchiveRefusals rule=not-gzip {create} Count"), vec![1.0]),
-        (format!("ArchiveRefusals rule=symbolic-link {create} Count"), vec![1.0]),
+        (format!("ArchiveRefusals {create} rule=not-gzip Count"), vec![1.0]),
+        (format!("ArchiveRefusals {create} rule=symbolic-link Count"), vec![1.0]),
         (format!("ArtifactBytes {create} Bytes"), vec![size, size]),
         (format!("ColdStarts {create} Count"), vec![1.0]),
         (format!("ColdStarts {get} Count"), vec![1.0]),
         (format!("Creates {create} Count"), vec![1.0, 1.0]),
         (format!("KeyRefreshes {create} Count"), vec![1.0]),
         (format!("KeyRefreshes {get} Count"), vec![1.0]),
-        (format!("Refusals problem=catalog-not-found {get} Count"), vec![1.0]),
-        (format!("Refusals problem=customization-not-found {get} Count"), vec![1.0]),
-        (format!("Refusals problem=forbidden {get} Count"), vec![1.0]),
-        (format!("Refusals problem=idempotency-key-reused {create} Count"), vec![1.0]),
-        (format!("Refusals problem=unauthenticated {create} Count"), vec![1.0]),
-        (format!("Refusals problem=validation-error {create} Count"), vec![1.0, 1.0, 1.0]),
+        (format!("Refusals {get} problem=catalog-not-found Count"), vec![1.0]),
+        (format!("Refusals {get} problem=customization-not-found Count"), vec![1.0]),
+        (format!("Refusals {get} problem=forbidden Count"), vec![1.0]),
+        (format!("Refusals {create} problem=idempotency-key-reused Count"), vec![1.0]),
+        (format!("Refusals {create} problem=unauthenticated Count"), vec![1.0]),
+        (format!("Refusals {create} problem=validation-error Count"), vec![1.0, 1.0, 1.0]),
     ]
     .into();
     assert_eq!(rest, expected);
@@ -161,7 +161,7 @@ async fn what_does_not_answer_is_counted_as_its_fault() {
             let faults: f64 = faults.iter().sum();
             assert_eq!(faults.to_string(), latency.len().to_string(), "every attempt at {name}");
             let refused =
-                format!("Refusals problem=service-unavailable function_name={service} Count");
+                format!("Refusals function_name={service} problem=service-unavailable Count");
             assert_eq!(counted[&refused], [1.0]);
         }
         let mut faulty = counted.keys().filter(|metric| metric.contains("Faults "));
