@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
     },
     types::{
         AttributeValue, CancellationReason, ConditionCheck, KeysAndAttributes, Put, PutRequest,
-        ReturnValuesOnConditionCheckFailure, TransactWriteItem, WriteRequest,
+        ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem, WriteRequest,
     },
 };
 use aws_types::SdkConfig;
@@ -166,14 +166,20 @@ impl Table {
         filter: &Filter,
         most_pages: usize,
     ) -> Result<Option<bool>, StoreError> {
-        let mut pages = self.matching(catalog_id, Some(filter)).into_paginator().send();
+        const RELEASED: &str = "attribute_exists(latest_release)";
+        let matching = self.matching(catalog_id, Some(filter));
+        let released = match matching.get_filter_expression() {
+            Some(expression) => format!("{expression} AND {RELEASED}"),
+            None => RELEASED.to_owned(),
+        };
+        // A count is enough: what there is would be read for nothing.
+        let matching = matching.filter_expression(released).select(Select::Count);
+        let mut pages = matching.into_paginator().send();
         for _ in 0..most_pages {
             let Some(page) = pages.next().await else { return Ok(Some(false)) };
             let page = page.map_err(|error| StoreError::new("query applications", error))?;
-            for item in page.items.unwrap_or_default() {
-                if item::read::<Application>(item)?.latest_release.is_some() {
-                    return Ok(Some(true));
-                }
+            if page.count > 0 {
+                return Ok(Some(true));
             }
             if page.last_evaluated_key.is_none() {
                 return Ok(Some(false));
