@@ -61,7 +61,7 @@ impl Binaries {
     ///
     /// [`BuildError`]
     pub async fn build(profile: Profile) -> Result<Self, BuildError> {
-        Self::find(&Cargo::build(command(profile)).await?)
+        Self::find(&Cargo::build(command(profile, &[])).await?)
     }
 
     /// Builds both functions and, together with them, `package`, so that what they have in common
@@ -74,9 +74,7 @@ impl Binaries {
         package: &str,
         profile: Profile,
     ) -> Result<(Self, PathBuf), BuildError> {
-        let mut command = command(profile);
-        command.args(["-p", package]);
-        let executables = Cargo::build(command).await?;
+        let executables = Cargo::build(command(profile, &[package])).await?;
         Ok((Self::find(&executables)?, executable(&executables, package)?))
     }
 
@@ -168,19 +166,23 @@ pub fn workspace() -> PathBuf {
     own.parent().unwrap_or(own).to_owned()
 }
 
-fn command(profile: Profile) -> Command {
+/// What builds both functions, and the binaries of these packages' own names.
+fn command(profile: Profile, others: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .arg("build")
         .arg("--message-format=json-render-diagnostics")
-        .args(FunctionName::ALL.iter().flat_map(|function| ["-p", function.as_str()]))
         .current_dir(workspace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // A group of its own, so that it can be ended with all its children.
         .process_group(0);
+    let wanted =
+        || FunctionName::ALL.iter().map(|function| function.as_str()).chain(others.iter().copied());
+    command.args(wanted().flat_map(|package| ["-p", package]));
     if profile == Profile::Release {
-        command.arg("--release");
+        // Nothing else: to link a whole program takes minutes.
+        command.arg("--release").args(wanted().flat_map(|binary| ["--bin", binary]));
     }
     if profile == Profile::OWN {
         // Cargo unites the features of what it builds together: alone, the functions would have
