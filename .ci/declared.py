@@ -73,18 +73,15 @@ def routes(contract):
     }
 
 
+def workspace():
+    """The workspace, as Cargo.toml has it."""
+    return tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
+
+
 def watched_routes():
     """The routes that `cargo lambda watch` serves, each with its function's package."""
-    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
-    router = manifest["workspace"]["metadata"]["lambda"]["watch"]["router"]
+    router = workspace()["metadata"]["lambda"]["watch"]["router"]
     return {(route["method"], path): route["function"] for path, routes in router.items() for route in routes}
-
-
-def local_routes():
-    """The routes that `local`'s gateway serves below its stage, each with its function's package."""
-    route = r'Route \{\s*method: Method::(\w+),\s*resource: "([^"]+)",\s*function: FunctionName::(\w+),\s*\}'
-    found = re.findall(route, source("local/src/gateway.rs"))
-    return {(method, path): FUNCTIONS[function] for method, path, function in found}
 
 
 def emitted(metric):

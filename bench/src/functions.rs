@@ -11,12 +11,16 @@ use std::fs;
 
 use clap::Args;
 use local::{
-    build::Binaries, csp::Token, data_dir::DataDir, function::FunctionName, stores::Stores,
+    build::{Binaries, Profile},
+    csp::Token,
+    data_dir::DataDir,
+    function::FunctionName,
+    stores::Stores,
 };
 use measure::{Outcome, event::Caller};
 
 use self::{deployed::Deployed, report::Report};
-use crate::{Profile, catalogs};
+use crate::catalogs;
 
 /// The function that does nothing, which starts are measured against.
 const BARE: &str = "bare-function";
@@ -35,7 +39,7 @@ const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 /// Measures the functions: starts, first and later answers, processor's time, memory and size
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How the functions are built
+    /// How the functions are built; built for debugging, the figures mean nothing
     #[arg(long, value_enum, default_value_t = Profile::Release)]
     profile: Profile,
     /// Does everything once, to see that it works; the figures mean nothing
@@ -67,7 +71,7 @@ impl Bench {
 pub(crate) async fn measure(options: Options) -> Outcome {
     let Options { profile, once } = options;
     eprintln!("building the functions");
-    let (binaries, bare) = Binaries::build_with(BARE, profile.into()).await?;
+    let (binaries, bare) = Binaries::build_with(BARE, profile).await?;
     let directory = tempfile::tempdir()?;
     let stores = Stores::start(DataDir::open(directory.path())?).await?;
     catalogs::load(&stores.table(), &[SMALL, MEDIUM, LARGE]).await?;

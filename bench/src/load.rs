@@ -9,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use clap::{Args, value_parser};
 use local::{
-    build::{Binaries, workspace},
-    catalog::Catalogs,
+    build::{Binaries, Profile},
+    catalog::{self, Catalogs, SAMPLE_CATALOG},
     csp::Token,
     limits::Limits,
     stack::{Options as StackOptions, Place, Stack},
@@ -20,10 +20,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use self::{client::Client, quota::Quota, results::Results, watch::Watch};
-use crate::{Profile, progress};
-
-/// The sample's catalog, in which the clients' filter matches.
-const CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
+use crate::progress;
 
 /// How much longer than the load a local token is good, in seconds.
 const TOKEN_MARGIN: u64 = 600;
@@ -43,7 +40,7 @@ pub(crate) struct Options {
     /// How many seconds they go on at most
     #[arg(long, value_name = "S", default_value_t = 600)]
     seconds: u64,
-    /// How the functions are built
+    /// How the functions are built; built for debugging, the figures mean nothing
     #[arg(long, value_enum, default_value_t = Profile::Release, conflicts_with = "url")]
     profile: Profile,
     /// A stack that runs already, such as `http://127.0.0.1:9000`; its memory is not watched
@@ -53,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, requires = "url")]
     token: Option<String>,
     /// The catalog to create in; it must have released applications of `apache_kafka`
-    #[arg(long, value_name = "ID", default_value = CATALOG)]
+    #[arg(long, value_name = "ID", default_value = SAMPLE_CATALOG)]
     catalog: String,
 }
 
@@ -117,11 +114,11 @@ struct Own {
 impl Own {
     async fn start(profile: Profile, clients: u32) -> Outcome<Self> {
         eprintln!("building the functions");
-        let binaries = Binaries::build(profile.into()).await?;
+        let binaries = Binaries::build(profile).await?;
         let directory = tempfile::tempdir()?;
         let options = StackOptions {
             binaries: binaries.clone(),
-            catalogs: Catalogs::read(&workspace().join("local").join("sample-catalog.json"))?,
+            catalogs: Catalogs::read(&catalog::sample())?,
             environment: Vec::new(),
             // A process for each client, as Lambda would start them.
             limits: Limits { concurrency: clients.try_into()?, ..Limits::AWS },

@@ -9,8 +9,7 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use local::build;
+use clap::{Parser, Subcommand};
 use measure::Outcome;
 use shared::telemetry::Chain;
 
@@ -30,24 +29,6 @@ struct Cli {
 enum Command {
     Functions(functions::Options),
     Load(load::Options),
-}
-
-/// How the functions are built.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Profile {
-    /// Fast to build; the figures mean nothing
-    Debug,
-    /// As deployed
-    Release,
-}
-
-impl From<Profile> for build::Profile {
-    fn from(profile: Profile) -> Self {
-        match profile {
-            Profile::Debug => Self::Debug,
-            Profile::Release => Self::Release,
-        }
-    }
 }
 
 #[tokio::main]

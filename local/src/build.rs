@@ -6,6 +6,7 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
+use clap::ValueEnum;
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -19,12 +20,11 @@ use tokio::{
 use crate::function::FunctionName;
 
 /// How well cargo optimizes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// Built fast.
-    #[default]
+    /// Fast to build, and slow
     Debug,
-    /// As deployed.
+    /// As deployed
     Release,
 }
 

@@ -11,6 +11,14 @@ use admin::{
 };
 use shared::store::{StoreError, Table, WriteError};
 
+use crate::build::workspace;
+
+/// The file of the sample's catalogs.
+#[must_use]
+pub fn sample() -> PathBuf {
+    workspace().join("local").join("sample-catalog.json")
+}
+
 /// The sample catalog: the first one in the sample's file.
 pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
 

@@ -11,7 +11,7 @@ use admin::catalog_file::CatalogEntry;
 use clap::{Args, Parser, Subcommand};
 use local::{
     build::{Binaries, Profile, workspace},
-    catalog::{Catalogs, SAMPLE_ORGANIZATION},
+    catalog::{self, Catalogs, SAMPLE_ORGANIZATION},
     csp::{LIFETIME, Token},
     data_dir::DataDir,
     limits::Limits,
@@ -52,7 +52,7 @@ struct Serve {
     #[command(flatten)]
     data: Data,
     /// The catalogs to load into the table, as `admin import` takes them
-    #[arg(long, value_name = "FILE", default_value_os_t = sample_catalog(), hide_default_value = true)]
+    #[arg(long, value_name = "FILE", default_value_os_t = catalog::sample(), hide_default_value = true)]
     catalog: PathBuf,
     /// Builds the functions optimized, as they are deployed
     #[arg(long)]
@@ -94,10 +94,6 @@ struct NewToken {
     /// How long the token is good for; a negative number makes an expired one
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = LIFETIME.as_secs().cast_signed())]
     expires_in: i64,
-}
-
-fn sample_catalog() -> PathBuf {
-    workspace().join("local").join("sample-catalog.json")
 }
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;

@@ -8,8 +8,8 @@ use std::{
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use local::{
-    build::{Binaries, Profile, workspace},
-    catalog::Catalogs,
+    build::{Binaries, Profile},
+    catalog::{self, Catalogs},
     csp::Token,
     function::FunctionName,
     limits::Limits,
@@ -49,10 +49,6 @@ pub const NOBODYS_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
 
 /// Nobody listens there.
 pub const NOWHERE: &str = "http://127.0.0.1:1";
-
-fn sample_catalogs() -> PathBuf {
-    workspace().join("local/sample-catalog.json")
-}
 
 /// The functions, built once for all tests.
 pub async fn binaries() -> Binaries {
@@ -156,7 +152,7 @@ impl TestStack {
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
             .collect();
-        let catalogs = Catalogs::read(&sample_catalogs()).expect("the sample is read");
+        let catalogs = Catalogs::read(&catalog::sample()).expect("the sample is read");
         let options = Options { binaries, catalogs, environment, limits };
         Stack::start(place, options).await.expect("the stack starts")
     }

@@ -49,8 +49,8 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     }
 }
 
-/// How many applications an answer may list: so many fit into the function's memory, and hardly more
-/// into Lambda's 6 MB, compressed.
+/// How many applications an answer may list, so that it stays well within the function's memory:
+/// 10,000 take 32 MB in all (docs/performance.md).
 const MOST_APPLICATIONS: usize = 50_000;
 
 /// Answers a customization in full. What tells whose it is is asked first, at once; then the

@@ -47,8 +47,8 @@ impl Access {
     /// What AWS's clients are configured with: one HTTPS client for all of them, and an end to
     /// every wait.
     ///
-    /// Built by hand. The SDK's own loader brings every other place that credentials could be in,
-    /// which no function needs and which makes up an eighth of its binary.
+    /// Built by hand: the SDK's own loader brings every other place that credentials could be in,
+    /// which no function needs in its binary.
     #[must_use]
     pub fn sdk_config(self) -> SdkConfig {
         SdkConfig::builder()

@@ -362,10 +362,8 @@ impl Table {
             update += ", removed_by = if_not_exists(removed_by, :user), \
                        removed_at = if_not_exists(removed_at, :now)";
         }
-        let mut backoff = Backoff::new();
-        loop {
-            let outcome = self
-                .client
+        let send = || {
+            self.client
                 .update_item()
                 .table_name(&self.name)
                 .set_key(Some(Key::customization(catalog_id, customization_id).attributes()))
@@ -376,19 +374,16 @@ impl Table {
                 .expression_attribute_values(":user", text(user))
                 .expression_attribute_values(":now", text(Timestamp::now().to_string()))
                 .send()
-                .await;
-            let Err(error) = outcome else { return Ok(()) };
-            let service_error = error.as_service_error();
-            if service_error.is_some_and(UpdateItemError::is_conditional_check_failed_exception) {
-                return Err(RecordError::NoCustomization {
-                    catalog_id: catalog_id.clone(),
-                    customization_id,
-                });
-            }
-            if !(is_conflict(&error) && backoff.next().await) {
-                return Err(StoreError::new("set status", error).into());
-            }
+        };
+        let Err(error) = past_conflicts(send).await else { return Ok(()) };
+        let service_error = error.as_service_error();
+        if service_error.is_some_and(UpdateItemError::is_conditional_check_failed_exception) {
+            return Err(RecordError::NoCustomization {
+                catalog_id: catalog_id.clone(),
+                customization_id,
+            });
         }
+        Err(StoreError::new("set status", error).into())
     }
 
     /// Opens a connection ahead of the first request; whether that works out is not told.
@@ -471,26 +466,21 @@ impl Table {
     /// found that there is none.
     async fn write_catalog(&self, catalog: &Catalog) -> Result<(), WriteError> {
         let item = item::write(&Key::catalog(&catalog.id), catalog)?;
-        let mut backoff = Backoff::new();
-        loop {
-            let outcome = self
-                .client
+        let send = || {
+            self.client
                 .put_item()
                 .table_name(&self.name)
                 .set_item(Some(item.clone()))
                 .condition_expression("attribute_not_exists(PK) OR org_id = :org_id")
                 .expression_attribute_values(":org_id", text(catalog.org_id.as_str()))
                 .send()
-                .await;
-            let Err(error) = outcome else { return Ok(()) };
-            let service_error = error.as_service_error();
-            if service_error.is_some_and(PutItemError::is_conditional_check_failed_exception) {
-                return Err(WriteError::CatalogTaken(catalog.id.clone()));
-            }
-            if !(is_conflict(&error) && backoff.next().await) {
-                return Err(StoreError::new("put catalog", error).into());
-            }
+        };
+        let Err(error) = past_conflicts(send).await else { return Ok(()) };
+        let service_error = error.as_service_error();
+        if service_error.is_some_and(PutItemError::is_conditional_check_failed_exception) {
+            return Err(WriteError::CatalogTaken(catalog.id.clone()));
         }
+        Err(StoreError::new("put catalog", error).into())
     }
 
     async fn write_batch(&self, records: &[Record]) -> Result<(), StoreError> {
@@ -598,6 +588,21 @@ fn passes(reason: &CancellationReason) -> bool {
 /// Whether a transaction at work stands in the way.
 fn is_conflict<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.code() == Some(TRANSACTION_CONFLICT)
+}
+
+/// What comes of `send`, done again as long as a transaction at work stands in the way.
+async fn past_conflicts<T, E, F>(send: impl Fn() -> F) -> Result<T, SdkError<E>>
+where
+    E: ProvideErrorMetadata,
+    F: Future<Output = Result<T, SdkError<E>>>,
+{
+    let mut backoff = Backoff::new();
+    loop {
+        match send().await {
+            Err(error) if is_conflict(&error) && backoff.next().await => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Whether two items are the record of one and the same create: by what never changes in it.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use http::Method;
 use local::{
     build::{Binaries, workspace},
-    catalog::Catalogs,
+    catalog::{self, Catalogs},
     csp::Token,
     limits::Limits,
     stack::{Options, Place, Stack},
@@ -80,7 +80,7 @@ async fn a_function_that_fails_is_answered_for_as_the_template_has_it() {
     let place = Place::take(0, directory.path()).await.unwrap();
     let options = Options {
         binaries: Binaries::stand_in(env!("CARGO_BIN_EXE_faulty-function").into()),
-        catalogs: Catalogs::read(&workspace().join("local/sample-catalog.json")).unwrap(),
+        catalogs: Catalogs::read(&catalog::sample()).unwrap(),
         environment: Vec::new(),
         limits: Limits { integration: Duration::from_secs(1), ..Limits::AWS },
     };

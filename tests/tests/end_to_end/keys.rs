@@ -9,6 +9,7 @@ use local::{csp::Token, function::FunctionName};
 use serde_json::{Value, json};
 use tests::{
     api::{Answer, Problem},
+    form::Form,
     jwt::{Jwt, KeyOf},
     key_server::{Behaviour, KeyServer, answer},
     stack::{NOWHERE, TestStack},
@@ -48,15 +49,20 @@ async fn assert_refused(stack: &TestStack, token: &str) {
     assert_eq!(stack.line_of(&answer)["cause"], NO_KEY);
 }
 
-/// The keys of `server` cannot be had, and the log says why, once.
+/// The keys cannot be had, both functions answer so, nothing is stored, and the log says why, once.
 async fn assert_unavailable(stack: &TestStack, cause: &str) {
+    let before = stack.contents().await;
     let asked = Instant::now();
-    let answer = ask(stack, &token(OLD, None)).await;
-    answer.assert_problem(&Problem::UNAVAILABLE);
+    let token = token(OLD, None);
+    let api = stack.api().headers(&[("csp-auth-token", &token)]);
+    let (got, created) = tokio::join!(ask(stack, &token), api.create(Form::upload()));
     assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
-    let line = stack.line_of(&answer);
-    let told = line["cause"].as_str().unwrap();
-    assert!(told.starts_with(cause), "{told}");
+    for answer in [got, created] {
+        answer.assert_problem(&Problem::UNAVAILABLE);
+        let told = stack.cause_of(&answer);
+        assert!(told.starts_with(cause), "{told}");
+    }
+    assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::{
 use fastrand::Rng;
 use futures_util::future::join_all;
 use http::Method;
-use local::{csp::Token, limits::Limits};
+use local::{catalog, csp::Token, limits::Limits};
 use shared::id::Digest;
 use tempfile::TempDir;
 use tests::{
@@ -193,9 +193,9 @@ impl Stores {
     }
 
     async fn import_sample(&self) {
-        let file = local::build::workspace().join("local/sample-catalog.json");
         let mut import = command("admin").await;
-        let import = import.arg("import").arg(file).env_clear().envs(&self.environment);
+        let import =
+            import.arg("import").arg(catalog::sample()).env_clear().envs(&self.environment);
         assert!(import.output().await.unwrap().status.success());
     }
 }

@@ -1,13 +1,12 @@
-//! The routes: those of the contract, of the template, of `cargo lambda watch` and of the gateway
-//! here are the same.
+//! The routes: the gateway here has those of the template, which the gate compares with those of the
+//! contract and of `cargo lambda watch`.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs};
 
 use local::{
     build::workspace,
     gateway::{ROUTES, Route, STAGE},
 };
-use serde_json::Value as Json;
 use yaml_serde::Value as Yaml;
 
 /// A route: its method, its path, and the function that answers.
@@ -46,38 +45,4 @@ fn the_template_has_the_gateways_routes() {
     }
     assert_eq!(routes, of_the_gateway());
     assert_eq!(template["Resources"]["Api"]["Properties"]["StageName"], STAGE);
-}
-
-#[test]
-fn cargo_lambda_has_the_gateways_routes() {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
-    let output = cargo.current_dir(workspace()).output().unwrap();
-    let metadata: Json = serde_json::from_slice(&output.stdout).unwrap();
-    let mut routes = Routes::new();
-    for (path, targets) in metadata["metadata"]["lambda"]["watch"]["router"].as_object().unwrap() {
-        for target in targets.as_array().unwrap() {
-            let text = |name: &str| target[name].as_str().unwrap().to_owned();
-            routes.insert((text("method"), path.clone(), text("function")));
-        }
-    }
-    assert_eq!(routes, of_the_gateway());
-}
-
-#[test]
-fn the_contract_has_the_gateways_routes() {
-    const METHODS: [&str; 8] =
-        ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
-    let contract = yaml("openapi.yaml");
-    let mut routes = BTreeSet::new();
-    for (path, item) in members(&contract["paths"]) {
-        for (method, _) in members(item) {
-            if METHODS.contains(&method) {
-                routes.insert((method.to_ascii_uppercase(), path.to_owned()));
-            }
-        }
-    }
-    let gateway: BTreeSet<_> =
-        of_the_gateway().into_iter().map(|(method, path, _)| (method, path)).collect();
-    assert_eq!(routes, gateway);
 }
