@@ -1,6 +1,7 @@
 //! What a process uses of the machine, as Linux tells it in `/proc`.
 
 use std::{
+    error::Error,
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -31,9 +32,15 @@ pub(crate) fn cpu(process: u32) -> Outcome<Duration> {
     Ok(Duration::from_nanos(nanoseconds))
 }
 
-/// The processor's time that this thread has used.
-pub(crate) fn own_cpu() -> Outcome<Duration> {
-    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now()?.into())
+/// The processor's time that this thread needs for `work`.
+pub(crate) fn of<T, E>(work: impl FnOnce() -> Result<T, E>) -> Outcome<Duration>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let used = || ClockId::CLOCK_THREAD_CPUTIME_ID.now().map(Duration::from);
+    let before = used()?;
+    work().map_err(Into::into)?;
+    Ok(used()?.saturating_sub(before))
 }
 
 /// The memory of a process.

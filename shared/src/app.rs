@@ -6,6 +6,7 @@ use crate::{
     config::{Config, ConfigError, Permissions},
     csp::{Authenticator, Caller},
     http::{self, Edge, Request, Response},
+    https,
     id::Id,
     metrics,
     problem::{Cause, Problem},
@@ -28,13 +29,23 @@ pub struct App {
 }
 
 impl App {
-    fn new(config: Config) -> Self {
-        let sdk_config = config.aws.sdk_config();
-        Self {
-            csp: Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys),
-            table: Table::new(&sdk_config, config.table_name),
-            bucket: Bucket::new(&sdk_config, config.bucket_name),
-        }
+    /// Makes all that requests need, while the connections that the first one needs are opened, at
+    /// once; whichever fails, or takes long, is tried again when it is needed.
+    async fn start(config: Config) -> Self {
+        let csp = Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys);
+        let dynamodb = config.aws.origin_of("dynamodb", None);
+        let s3 = config.aws.origin_of("s3", Some(&config.bucket_name));
+        let connections = async {
+            tokio::join!(csp.warm_up(), https::open(&dynamodb), https::open(&s3));
+        };
+        let stores = async {
+            let sdk_config = config.aws.sdk_config();
+            let table = Table::new(&sdk_config, config.table_name);
+            (table, Bucket::new(sdk_config, config.bucket_name))
+        };
+        let (_, (table, bucket)) =
+            tokio::join!(tokio::time::timeout(WARM_UP_TIMEOUT, connections), stores);
+        Self { csp, table, bucket }
     }
 
     /// Makes sure that there is a catalog `id` of the caller's organization.
@@ -47,15 +58,6 @@ impl App {
         let catalog = self.table.catalog(id).await?;
         let owned = catalog.is_some_and(|catalog| catalog.org_id.as_str() == caller.organization);
         if owned { Ok(()) } else { Err(Problem::CatalogNotFound) }
-    }
-
-    /// Opens the connections that the first request needs, at once; whichever fails, or takes long,
-    /// is tried again when it is needed.
-    async fn warm_up(&self) {
-        let connections = async {
-            tokio::join!(self.csp.warm_up(), self.table.warm_up(), self.bucket.warm_up());
-        };
-        let _ = tokio::time::timeout(WARM_UP_TIMEOUT, connections).await;
     }
 }
 
@@ -94,7 +96,6 @@ async fn serve(
     let config = Config::from_env(permissions)?;
     metrics::init(config.function_name.clone()).map_err(End::Metrics)?;
     let edge = Edge { problem_type_base: config.problem_type_base.clone() };
-    let app = App::new(config);
-    app.warm_up().await;
+    let app = Box::pin(App::start(config)).await;
     http::run(edge, async |request| handler(&app, request).await).await.map_err(End::Runtime)
 }

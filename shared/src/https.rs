@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::HttpRequest,
 };
+use http_body_util::{BodyExt, Limited};
 
 /// How long a connection may take to open. AWS's own endpoints take a few milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,6 +31,22 @@ static CONNECTOR: LazyLock<SharedHttpConnector> = LazyLock::new(|| {
 #[must_use]
 pub fn connector() -> SharedHttpConnector {
     CONNECTOR.clone()
+}
+
+/// The largest answer that is read for nothing but its connection, in bytes.
+const MAX_IDLE_TALK: usize = 4 * 1024;
+
+/// Opens a connection to `origin` ahead of the first request that goes there; whether that works
+/// out is not told.
+///
+/// What is answered does not matter: it is asked as nobody, by whom nothing is allowed. Once it has
+/// been read, the connection is free.
+pub async fn open(origin: &str) {
+    if let Ok(request) = HttpRequest::get(origin)
+        && let Ok(answer) = connector().call(request).await
+    {
+        let _ = Limited::new(answer.into_body(), MAX_IDLE_TALK).collect().await;
+    }
 }
 
 /// Sends requests as their URLs want it.

@@ -66,7 +66,8 @@ pub fn time(time: Duration) -> String {
 /// How many times something is something else.
 #[must_use]
 pub fn ratio(ratio: f64) -> String {
-    format!("{ratio:.2} ×")
+    let decimals = if ratio < 0.1 { 4 } else { 2 };
+    format!("{ratio:.decimals$} ×")
 }
 
 /// Bytes, in millions of them.

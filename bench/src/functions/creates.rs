@@ -6,7 +6,7 @@ use measure::{
     Outcome,
     archive::{self, Archive},
     samples::Samples,
-    upload,
+    upload::{Base, service},
 };
 use serde_json::json;
 
@@ -18,15 +18,17 @@ use super::{
 use crate::{catalogs, progress, usage};
 
 /// How often each is uploaded.
-const SMALL_ROUNDS: u32 = 2_000;
+const SMALL_ROUNDS: u32 = 500;
 const LARGE_ROUNDS: u32 = 200;
 const MEMORY_ROUNDS: u32 = 20;
 
 /// What a large create may use of the processor, in times of its validation alone.
 const LARGE_CPU: f64 = 1.4;
 
-/// What a small one may use.
+/// What a small one may use: this, or so many times BASE of the large archive, which took 17.2 ms
+/// where this was set.
 const SMALL_CPU: Duration = Duration::from_micros(800);
+const SMALL_SHARE: f64 = 0.8 / 17.2;
 
 /// What the function may have of memory, in bytes.
 const MEMORY: u64 = 25_000_000;
@@ -36,8 +38,9 @@ const MEMORY: u64 = 25_000_000;
 struct Creates {
     time: Samples,
     cpu: Samples,
-    /// The processor's time of the validation alone, in this process.
+    /// The processor's time of the validation alone, and of BASE, in this process.
     validation: Samples,
+    base: Samples,
 }
 
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Outcome {
@@ -45,7 +48,9 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Outcome {
     let large = creates(bench, Archive::LARGE, "creating, 4.4 MB", LARGE_ROUNDS).await?;
     report.latency("create, 1 KB, warm", &small.time);
     report.latency("create, 4.4 MB, warm", &large.time);
-    report.time("create, 1 KB: processor's time", &small.cpu, SMALL_CPU);
+    let base =
+        Baseline { name: "BASE of 4.4 MB", samples: &large.base, target: Some(SMALL_SHARE) };
+    report.time_or_ratio("create, 1 KB: processor's time", &small.cpu, SMALL_CPU, base);
     let name = "its validation alone";
     let alone = Baseline { name, samples: &large.validation, target: Some(LARGE_CPU) };
     report.ratio("create, 4.4 MB: processor's time", &large.cpu, alone);
@@ -63,15 +68,15 @@ async fn creates(
     let mut creates = Creates::default();
     let mut archive = archive.bytes()?;
     let filter = json!({ "product_key": catalogs::WANTED });
+    let mut base = Base::new(Base::BUFFER);
     let mut running = Running::start(&bench.functions.create).await?;
     let rounds = bench.rounds(rounds);
     let bar = progress::bar(what, rounds.into());
     for round in 0..=rounds {
         archive::renew(&mut archive, round);
         let event = bench.caller.create(&archive, Some(&filter))?;
-        let before = usage::own_cpu()?;
-        upload::service::validated(&event)?;
-        let validation = usage::own_cpu()?.saturating_sub(before);
+        let base = usage::of(|| base.run(&archive))?;
+        let validation = usage::of(|| service::validated(&event))?;
         let (time, _) = running.answer(event, 201).await?;
         let cpu = running.cpu().await?;
         // The first answer is not yet warm.
@@ -79,6 +84,7 @@ async fn creates(
             creates.time.push(time);
             creates.cpu.push(cpu);
             creates.validation.push(validation);
+            creates.base.push(base);
             bar.inc(1);
         }
     }

@@ -47,15 +47,33 @@ impl Report {
         ]);
     }
 
-    /// A time that may not exceed `target`.
-    pub(super) fn time(&mut self, what: &str, samples: &Samples, target: Duration) {
-        let median = samples.median();
-        self.absolute(what, table::time(median), &table::time(target), median <= target);
+    /// A time that may not exceed `target`, or so many times another, of other rounds.
+    pub(super) fn time_or_ratio(
+        &mut self,
+        what: &str,
+        samples: &Samples,
+        target: Duration,
+        baseline: Baseline<'_>,
+    ) {
+        let (median, base) = (samples.median(), baseline.samples.median());
+        let ratio = median.div_duration_f64(base);
+        let most = baseline.target.unwrap_or_default();
+        self.row([
+            what.to_owned(),
+            table::time(median),
+            format!("{} ({})", table::time(base), baseline.name),
+            table::ratio(ratio),
+            format!("≤ {} or {}", table::time(target), table::ratio(most)),
+            self.verdict(median <= target || ratio <= most),
+        ]);
     }
 
     /// Bytes that may not exceed `target`.
     pub(super) fn bytes(&mut self, what: &str, bytes: u64, target: u64) {
-        self.absolute(what, table::megabytes(bytes), &table::megabytes(target), bytes <= target);
+        let verdict = self.verdict(bytes <= target);
+        let measured = table::megabytes(bytes);
+        let target = format!("≤ {}", table::megabytes(target));
+        self.row([what.to_owned(), measured, String::new(), String::new(), target, verdict]);
     }
 
     /// The median of times, and what all but one in a hundred stay below.
@@ -71,12 +89,6 @@ impl Report {
     pub(super) fn note(&mut self, what: &str, measured: &str) {
         let empty = String::new;
         self.row([what.to_owned(), measured.to_owned(), empty(), empty(), empty(), empty()]);
-    }
-
-    fn absolute(&mut self, what: &str, measured: String, target: &str, met: bool) {
-        let verdict = self.verdict(met);
-        let target = format!("≤ {target}");
-        self.row([what.to_owned(), measured, String::new(), String::new(), target, verdict]);
     }
 
     fn verdict(&self, met: bool) -> String {

@@ -154,7 +154,8 @@ async fn outcome(
         let response = handler(request).await?;
         Coded::new(guarded(response), request.headers())
     };
-    let work = AssertUnwindSafe(work).catch_unwind();
+    // On the heap: it is large, and what it would be a part of is moved about.
+    let work = AssertUnwindSafe(Box::pin(work)).catch_unwind();
     let result = match tokio::time::timeout(time, work).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => Err(Problem::Internal(Interruption::Panic(message(&*panic)).into())),

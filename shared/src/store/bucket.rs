@@ -1,6 +1,6 @@
 //! The bucket: the bytes of every upload, at `{catalog_id}/{sha256}`.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use aws_sdk_s3::{
     Client, config::Builder, error::SdkError, presigning::PresigningConfig, primitives::ByteStream,
@@ -21,22 +21,25 @@ const LINK_LIFETIME: Duration = Duration::from_mins(10);
 /// The bucket that customizations' bytes are in.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    client: Client,
-    /// It signs nothing.
-    anonymous: Client,
+    config: SdkConfig,
+    /// Made when it is first needed: that takes as long as all else that a start does, and most
+    /// requests need none.
+    client: OnceLock<Client>,
     name: String,
 }
 
 impl Bucket {
     /// The bucket `name`.
     #[must_use]
-    pub fn new(config: &SdkConfig, name: String) -> Self {
-        let mut nobody = config.to_builder();
-        nobody.set_credentials_provider(None);
-        let nobody = Builder::from(&nobody.build()).allow_no_auth().build();
-        let config = Builder::from(config).interceptor(Attempts(Dependency::S3)).build();
-        let (client, anonymous) = (Client::from_conf(config), Client::from_conf(nobody));
-        Self { client, anonymous, name }
+    pub fn new(config: SdkConfig, name: String) -> Self {
+        Self { config, client: OnceLock::new(), name }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| {
+            let config = Builder::from(&self.config).interceptor(Attempts(Dependency::S3));
+            Client::from_conf(config.build())
+        })
     }
 
     fn key(catalog_id: &Id, digest: Digest) -> String {
@@ -58,7 +61,7 @@ impl Bucket {
         let mut backoff = Backoff::new();
         loop {
             let outcome = self
-                .client
+                .client()
                 .put_object()
                 .bucket(&self.name)
                 .key(Self::key(catalog_id, digest))
@@ -91,7 +94,7 @@ impl Bucket {
     /// [`StoreError`]
     pub async fn holds(&self, catalog_id: &Id, digest: Digest) -> Result<bool, StoreError> {
         let outcome = self
-            .client
+            .client()
             .head_object()
             .bucket(&self.name)
             .key(Self::key(catalog_id, digest))
@@ -119,7 +122,7 @@ impl Bucket {
         let lifetime = PresigningConfig::expires_in(LINK_LIFETIME)
             .map_err(|error| StoreError::Refused { operation: OPERATION, source: error.into() })?;
         let request = self
-            .client
+            .client()
             .get_object()
             .bucket(&self.name)
             .key(Self::key(catalog_id, digest))
@@ -128,13 +131,5 @@ impl Bucket {
             .await
             .map_err(|error| StoreError::new(OPERATION, error))?;
         Ok(request.uri().to_owned())
-    }
-
-    /// Opens a connection ahead of the first request; whether that works out is not told.
-    ///
-    /// It asks as nobody: there is no request that both functions' roles allow. S3 says no, and
-    /// the connection stays open.
-    pub async fn warm_up(&self) {
-        let _ = self.anonymous.head_bucket().bucket(&self.name).send().await;
     }
 }

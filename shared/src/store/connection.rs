@@ -44,6 +44,15 @@ impl Access {
         Self { region, credentials }
     }
 
+    /// Where requests to `service` go, those for a bucket to a host of its own: to open connections
+    /// ahead. The SDK knows more endpoints than this, of China, say; there a start opens none.
+    #[must_use]
+    pub fn origin_of(&self, service: &str, bucket: Option<&str>) -> String {
+        let bucket = bucket.map(|name| format!("{name}.")).unwrap_or_default();
+        set_for(service, "AWS_ENDPOINT_URL")
+            .unwrap_or_else(|| format!("https://{bucket}{service}.{}.amazonaws.com", self.region))
+    }
+
     /// What AWS's clients are configured with: one HTTPS client for all of them, and an end to
     /// every wait.
     ///
@@ -94,10 +103,14 @@ struct Environment;
 
 impl LoadServiceConfig for Environment {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        let service = key.service_id().to_uppercase().replace(' ', "_");
-        [format!("{}_{service}", key.env()), key.env().to_owned()]
-            .into_iter()
-            .filter_map(|name| env::var(name).ok())
-            .find(|value| !value.is_empty())
+        set_for(key.service_id(), key.env())
     }
+}
+
+fn set_for(service: &str, variable: &str) -> Option<String> {
+    let service = service.to_uppercase().replace(' ', "_");
+    [format!("{variable}_{service}"), variable.to_owned()]
+        .into_iter()
+        .filter_map(|name| env::var(name).ok())
+        .find(|value| !value.is_empty())
 }

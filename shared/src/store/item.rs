@@ -76,11 +76,6 @@ impl Key {
         ])
     }
 
-    /// A key that no item has: asking for it only opens the connection.
-    pub(super) fn warm_up() -> Self {
-        Self { pk: "WARM_UP".to_owned(), sk: "WARM_UP".to_owned() }
-    }
-
     /// The key of `item`, as far as it has one.
     pub(super) fn of(item: &Item) -> Self {
         let text = |name| match item.get(name) {

@@ -386,11 +386,6 @@ impl Table {
         Err(StoreError::new("set status", error).into())
     }
 
-    /// Opens a connection ahead of the first request; whether that works out is not told.
-    pub async fn warm_up(&self) {
-        let _ = self.get::<serde_json::Value>(&Key::warm_up()).await;
-    }
-
     async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
         let output = self
             .client
