@@ -3,11 +3,13 @@
 use std::{process::ExitCode, time::Duration};
 
 use crate::{
+    catalog::Catalog,
     config::{Config, ConfigError, Permissions},
     csp::{Authenticator, Caller},
+    customization::Customization,
     http::{self, Edge, Request, Response},
     https,
-    id::Id,
+    id::{CustomizationId, Id},
     metrics,
     problem::{Cause, Problem},
     store::{Bucket, Table},
@@ -52,13 +54,34 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Problem::CatalogNotFound`] if not: another organization's catalog does not exist.
+    /// [`Problem::CatalogNotFound`] if not.
     pub async fn require_catalog(&self, caller: &Caller, id: &Id) -> Result<(), Problem> {
         telemetry::note_catalog(id);
-        let catalog = self.table.catalog(id).await?;
-        let owned = catalog.is_some_and(|catalog| catalog.org_id.as_str() == caller.organization);
-        if owned { Ok(()) } else { Err(Problem::CatalogNotFound) }
+        require_own(caller, self.table.catalog(id).await?)
     }
+
+    /// The customization `id` of the catalog `catalog_id` of the caller's organization.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::CatalogNotFound`] or [`Problem::CustomizationNotFound`] if there is none.
+    pub async fn customization(
+        &self,
+        caller: &Caller,
+        catalog_id: &Id,
+        id: CustomizationId,
+    ) -> Result<Customization, Problem> {
+        telemetry::note_catalog(catalog_id);
+        let (catalog, customization) = self.table.catalog_and_customization(catalog_id, id).await?;
+        require_own(caller, catalog)?;
+        customization?.ok_or(Problem::CustomizationNotFound)
+    }
+}
+
+/// Another organization's catalog does not exist.
+fn require_own(caller: &Caller, catalog: Option<Catalog>) -> Result<(), Problem> {
+    let own = catalog.is_some_and(|catalog| catalog.org_id.as_str() == caller.organization);
+    if own { Ok(()) } else { Err(Problem::CatalogNotFound) }
 }
 
 /// Why a function ends.

@@ -52,6 +52,7 @@ struct Store {
     needed: Mutex<BTreeSet<Permission>>,
     rules: Mutex<Vec<Rule>>,
     idle: watch::Sender<Idle>,
+    connections: AtomicUsize,
 }
 
 /// What is done to a request.
@@ -162,6 +163,7 @@ impl Proxy {
             needed: Mutex::default(),
             rules: Mutex::default(),
             idle: watch::Sender::new(Idle::Close),
+            connections: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&store))).abort_handle();
         Self { url, store, accepting }
@@ -175,6 +177,11 @@ impl Proxy {
     /// From now on the store is at `endpoint`.
     pub fn move_to(&self, endpoint: String) {
         *lock(&self.store.endpoint) = endpoint;
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> usize {
+        self.store.connections.load(Ordering::SeqCst)
     }
 
     /// The operations that the store was asked for since the last call, in the order of their
@@ -215,6 +222,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn accept(listener: TcpListener, store: Arc<Store>) {
     while let Ok((stream, _)) = listener.accept().await {
+        store.connections.fetch_add(1, Ordering::SeqCst);
         let store = Arc::clone(&store);
         // A client or a store that goes away ends the connection with an error, as in life.
         tokio::spawn(async move { drop(store.serve(stream).await) });

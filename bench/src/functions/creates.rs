@@ -48,8 +48,7 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Outcome {
     let large = creates(bench, Archive::LARGE, "creating, 4.4 MB", LARGE_ROUNDS).await?;
     report.latency("create, 1 KB, warm", &small.time);
     report.latency("create, 4.4 MB, warm", &large.time);
-    let base =
-        Baseline { name: "BASE of 4.4 MB", samples: &large.base, target: Some(SMALL_SHARE) };
+    let base = Baseline { name: "BASE of 4.4 MB", samples: &large.base, target: Some(SMALL_SHARE) };
     report.time_or_ratio("create, 1 KB: processor's time", &small.cpu, SMALL_CPU, base);
     let name = "its validation alone";
     let alone = Baseline { name, samples: &large.validation, target: Some(LARGE_CPU) };

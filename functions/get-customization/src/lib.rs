@@ -53,7 +53,7 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
 /// 10,000 take 32 MB in all (docs/performance.md).
 const MOST_APPLICATIONS: usize = 50_000;
 
-/// Answers a customization in full. What tells whose it is is asked first, at once; then the
+/// Answers a customization in full. It and what tells whose it is are asked first, at once; then the
 /// applications that its filter matches and what became of them; then what those are made of.
 async fn customization(
     app: &App,
@@ -67,12 +67,7 @@ async fn customization(
         .parse()
         .inspect(telemetry::note_customization)
         .unwrap_or_else(|_| CustomizationId::generate());
-    let (owned, customization) = tokio::join!(
-        app.require_catalog(caller, catalog_id),
-        app.table.customization(catalog_id, id),
-    );
-    owned?;
-    let customization = customization?.ok_or(Problem::CustomizationNotFound)?;
+    let customization = app.customization(caller, catalog_id, id).await?;
 
     let filter = customization.filter.as_ref();
     let (applications, results) = tokio::try_join!(

@@ -111,17 +111,22 @@ impl Table {
         self.get(&Key::catalog(id)).await
     }
 
-    /// The customization `id` of a catalog, if there is one.
+    /// The catalog `catalog_id` and the customization `id` of it, if there are such, in one request.
+    /// What is wrong with the customization matters only to those whose catalog it is.
     ///
     /// # Errors
     ///
     /// [`StoreError`]
-    pub async fn customization(
+    pub async fn catalog_and_customization(
         &self,
         catalog_id: &Id,
         id: CustomizationId,
-    ) -> Result<Option<Customization>, StoreError> {
-        self.get(&Key::customization(catalog_id, id)).await
+    ) -> Result<(Option<Catalog>, Result<Option<Customization>, StoreError>), StoreError> {
+        let keys = [Key::catalog(catalog_id), Key::customization(catalog_id, id)];
+        let mut found = self.get_batch(&keys, true).await?;
+        let [catalog, customization] = keys.map(|key| found.remove(&key));
+        let customization = customization.map(item::read).transpose();
+        Ok((catalog.map(item::read).transpose()?, customization))
     }
 
     /// What became of the builds with the customization `id`.
@@ -196,7 +201,7 @@ impl Table {
     /// [`StoreError`]
     pub async fn references(&self, wanted: &Wanted) -> Result<References, StoreError> {
         let (mut references, missing) = self.references.look_up(wanted);
-        let batches = missing.chunks(READ_BATCH).map(|keys| self.get_batch(keys));
+        let batches = missing.chunks(READ_BATCH).map(|keys| self.get_batch(keys, false));
         for items in try_join_all(batches).await? {
             references.read(items)?;
         }
@@ -317,8 +322,8 @@ impl Table {
     ) -> Result<(), RecordError> {
         let gone =
             || RecordError::NoCustomization { catalog_id: catalog_id.clone(), customization_id };
-        let customization =
-            self.customization(catalog_id, customization_id).await?.ok_or_else(gone)?;
+        let customization: Customization =
+            self.get(&Key::customization(catalog_id, customization_id)).await?.ok_or_else(gone)?;
         let affected =
             self.applications(catalog_id, customization.filter.as_ref(), usize::MAX).await?;
         if !affected.iter().any(|application| application.application_id == result.application_id) {
@@ -428,10 +433,15 @@ impl Table {
     }
 
     /// The items at `keys`, at most [`READ_BATCH`] of them, as far as there are any.
-    async fn get_batch(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
+    async fn get_batch(
+        &self,
+        keys: &[Key],
+        consistent: bool,
+    ) -> Result<HashMap<Key, Item>, StoreError> {
         const OPERATION: &str = "batch get items";
         let keys = KeysAndAttributes::builder()
             .set_keys(Some(keys.iter().map(Key::attributes).collect()))
+            .consistent_read(consistent)
             .build()
             .map_err(|error| refused(OPERATION, error))?;
         let mut unprocessed = HashMap::from([(self.name.clone(), keys)]);

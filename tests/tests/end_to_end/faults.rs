@@ -117,8 +117,7 @@ const CALLS: &[RouteCall] = &[
     (Route::Create, "Query", "APPLICATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
     (Route::Create, "PUT", "", &[ANY, S3, UPLOAD]),
     (Route::Create, "TransactWriteItems", "", &[ANY, BROKEN_OFF, DYNAMODB, TRANSACTION]),
-    (Route::Customization, "GetItem", r#"{"S":"CATALOG"}"#, &[ANY, BROKEN_OFF, DYNAMODB]),
-    (Route::Customization, "GetItem", "CUSTOMIZATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
+    (Route::Customization, "BatchGetItem", "CUSTOMIZATION#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
     (Route::Customization, "Query", "BUILD#", &[ANY, BROKEN_OFF, DYNAMODB]),
     (Route::Customization, "Query", "APPLICATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
     (Route::Customization, "BatchGetItem", "PRODUCT#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
@@ -196,7 +195,7 @@ impl Case {
         let text = |text: &str| text.to_owned();
         let (proxy, mine) = match (self.operation, self.text) {
             ("PUT" | "HEAD", _) => (&stack.s3, format!("/{}/", self.name)),
-            ("BatchGetItem", _) => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
+            (_, "PRODUCT#") => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
             (_, "BUILD#") => (&stack.dynamodb, text(id)),
             _ => (&stack.dynamodb, format!("CATALOG#{}", self.name)),
         };

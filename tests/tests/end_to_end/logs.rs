@@ -214,7 +214,7 @@ async fn a_failure_is_an_error_with_its_whole_cause_at_every_level() {
         assert_eq!(line["status"], 503);
         assert_eq!(line["org_id"], SAMPLE_ORGANIZATION);
         let cause = line["cause"].as_str().unwrap();
-        assert!(cause.starts_with("get item: not available: "), "{cause}");
+        assert!(cause.starts_with("batch get items: not available: "), "{cause}");
         assert!(cause.to_lowercase().ends_with("connection refused (os error 111)"), "{cause}");
     }
 }
@@ -233,8 +233,15 @@ async fn each_step_of_a_request_tells_how_long_it_took_where_that_is_wanted() {
     let api = stack.api();
     let created = api.create(Form::upload().filter(json!({"product_key": "apache_kafka"}))).await;
     let found = api.customization(&created.id()).await;
-    let stores = ["DynamoDB.BatchGetItem", "DynamoDB.GetItem", "DynamoDB.Query"];
-    let create = ["DynamoDB.TransactWriteItems", "S3.PutObject", "archive", "form", "token"];
+    let stores = ["DynamoDB.BatchGetItem", "DynamoDB.Query"];
+    let create = [
+        "DynamoDB.GetItem",
+        "DynamoDB.TransactWriteItems",
+        "S3.PutObject",
+        "archive",
+        "form",
+        "token",
+    ];
     for (answer, function, steps) in [
         (created, FunctionName::CreateCustomization, &create[..]),
         (found, FunctionName::GetCustomization, &["token"]),

@@ -26,12 +26,15 @@ async fn without_a_table_nothing_is_answered_but_that() {
     let before = stack.contents().await;
     let digest = "0".repeat(64);
     let file = format!("/v1/catalogs/{SAMPLE_CATALOG}/files/{digest}?filename=a.tgz");
-    for answer in
-        [api.create(Form::upload()).await, api.customization("x").await, api.get(&file).await]
-    {
+    for (answer, operation) in [
+        (api.create(Form::upload()).await, "get item"),
+        (api.customization("x").await, "batch get items"),
+        (api.get(&file).await, "get item"),
+    ] {
         answer.assert_problem(&Problem::UNAVAILABLE);
         let cause = stack.cause_of(&answer);
-        assert!(cause.starts_with("get item: not available: dispatch failure"), "{cause}");
+        let expected = format!("{operation}: not available: dispatch failure");
+        assert!(cause.starts_with(&expected), "{cause}");
     }
     assert_eq!(stack.contents().await, before);
 }
@@ -65,8 +68,8 @@ async fn without_a_bucket_records_are_still_answered() {
 #[tokio::test]
 async fn stores_that_hang_hold_up_no_start() {
     let [dynamodb, s3] = [Proxy::before(String::new()).await, Proxy::before(String::new()).await];
-    let table = dynamodb.inflict(Harm::Stall, every("GetItem"), Times::ForGood);
-    let bucket = s3.inflict(Harm::Stall, every("HEAD"), Times::ForGood);
+    let table = dynamodb.inflict(Harm::Stall, every("GET"), Times::ForGood);
+    let bucket = s3.inflict(Harm::Stall, every("GET"), Times::ForGood);
     let stack = TestStack::start_with(&[
         ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
         ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
@@ -94,7 +97,7 @@ async fn what_takes_too_long_in_all_is_answered_before_the_invocation_ends() {
     // Each call on its own is quick enough.
     let filter = json!({"product_key": "apache_kafka"});
     let id = api.create(Form::upload().filter(filter)).await.id();
-    let table = stack.dynamodb.inflict(slow, every("GetItem"), Times::ForGood);
+    let table = stack.dynamodb.inflict(slow, every("BatchGetItem"), Times::ForGood);
     let queries = stack.dynamodb.inflict(slow, every("Query"), Times::ForGood);
     api.customization(&id).await.assert_problem(&Problem::UNAVAILABLE);
     table.lift();

@@ -8,7 +8,8 @@ use tests::{
     api::Problem,
     form::Form,
     iam::Permission,
-    stack::{ProxiedStack, SAMPLE_CATALOG},
+    proxy::Proxy,
+    stack::{ProxiedStack, SAMPLE_CATALOG, TestStack},
 };
 
 fn set(actions: &[&str]) -> BTreeSet<String> {
@@ -20,13 +21,25 @@ fn actions(needed: BTreeSet<Permission>) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_start_needs_what_both_roles_allow() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
-    let needed = actions(stack.needed());
-    assert!(!needed.is_empty(), "the proxies see what is asked");
-    assert!(needed.is_subset(&set(&create_customization::ACTIONS)), "{needed:?}");
-    assert!(needed.is_subset(&set(&get_customization::ACTIONS)), "{needed:?}");
-    assert!(!stack.s3.asked().is_empty(), "the connection to S3 is open all the same");
+async fn a_start_needs_no_permission_for_the_connections_that_it_opens() {
+    let stores = TestStack::start().await;
+    let stores = stores.stack().stores();
+    let dynamodb = Proxy::before(stores.dynamodb_endpoint()).await;
+    let s3 = Proxy::before(stores.s3_endpoint()).await;
+    let stack = TestStack::start_with(&[
+        ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
+        ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
+    ])
+    .await;
+    let opened = || [dynamodb.connections(), s3.connections()];
+    assert_eq!(opened(), [2, 2], "one of each function to each store");
+    assert_eq!([dynamodb.needed(), s3.needed()], [BTreeSet::new(), BTreeSet::new()]);
+
+    let created = stack.api().create(Form::upload()).await;
+    let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(stack.api().get(&file).await.status, 200);
+    assert_ne!(s3.needed(), BTreeSet::new(), "the proxies see what is asked");
+    assert_eq!(opened(), [2, 2], "the first requests go over those connections");
 }
 
 #[tokio::test]
