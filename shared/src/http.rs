@@ -2,6 +2,7 @@
 //!
 //! A handler is an `async fn(&App, &Request) -> Result<Response, Problem>`; [`run`] serves it.
 
+mod body;
 mod coding;
 mod edge;
 mod event;

@@ -11,7 +11,7 @@ use lambda_http::{RequestExt, aws_lambda_events::query_map::QueryMap};
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
-use super::{NotBase64, Request};
+use super::{NotBase64, Request, body};
 
 /// A decoded event.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl From<ProxyEvent<'_>> for Event {
             (None, None) => QueryMap::default(),
         };
         let text = event.body.as_ref().map(|Text(text)| &**text).unwrap_or_default();
-        let mut request = Request::new(body(text, event.is_base64_encoded));
+        let mut request = Request::new(bytes(text, event.is_base64_encoded));
         *request.method_mut() =
             method.and_then(|method| Method::try_from(method.as_str()).ok()).unwrap_or_default();
         *request.headers_mut() = headers(event.multi_value_headers, event.headers);
@@ -108,12 +108,8 @@ impl From<ProxyEvent<'_>> for Event {
     }
 }
 
-fn body(text: &str, is_base64: bool) -> Result<Bytes, NotBase64> {
-    if is_base64 {
-        base64_simd::STANDARD.decode_to_vec(text).map(Bytes::from).map_err(|_| NotBase64)
-    } else {
-        Ok(Bytes::copy_from_slice(text.as_bytes()))
-    }
+fn bytes(text: &str, is_base64: bool) -> Result<Bytes, NotBase64> {
+    if is_base64 { body::decode(text) } else { Ok(Bytes::copy_from_slice(text.as_bytes())) }
 }
 
 /// The headers of an event. A REST API gives each twice, and all values of a repeated one only in
