@@ -119,6 +119,6 @@ async fn serve(
     let config = Config::from_env(permissions)?;
     metrics::init(config.function_name.clone()).map_err(End::Metrics)?;
     let edge = Edge { problem_type_base: config.problem_type_base.clone() };
-    let app = Box::pin(App::start(config)).await;
+    let app = App::start(config).await;
     http::run(edge, async |request| handler(&app, request).await).await.map_err(End::Runtime)
 }

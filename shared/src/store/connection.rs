@@ -114,3 +114,28 @@ fn set_for(service: &str, variable: &str) -> Option<String> {
         .filter_map(|name| env::var(name).ok())
         .find(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
+    use super::*;
+    use crate::{id::Digest, store::Bucket};
+
+    #[tokio::test]
+    async fn connections_are_opened_to_where_the_sdk_sends_requests() {
+        for region in ["us-east-1", "eu-central-1", "us-gov-west-1"] {
+            let text = str::to_owned;
+            let access = Access::new(text(region), text("id"), text("secret"), None);
+            let bucket = Bucket::new(access.clone().sdk_config(), text("customizations"));
+            let (catalog_id, file_name) = ("c".parse().unwrap(), "a.tar.gz".parse().unwrap());
+            let link = bucket.link(&catalog_id, Digest::of(b""), &file_name).await.unwrap();
+            let s3 = access.origin_of("s3", Some("customizations"));
+            assert!(link.starts_with(&format!("{s3}/")), "{link} is not below {s3}");
+
+            let params = Params::builder().region(region).build().unwrap();
+            let dynamodb = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
+            assert_eq!(dynamodb.url(), access.origin_of("dynamodb", None));
+        }
+    }
+}
