@@ -45,8 +45,9 @@ impl App {
             let table = Table::new(&sdk_config, config.table_name);
             (table, Bucket::new(sdk_config, config.bucket_name))
         };
+        // In this order: the connections are on their way when the clients are made.
         let (_, (table, bucket)) =
-            tokio::join!(tokio::time::timeout(WARM_UP_TIMEOUT, connections), stores);
+            tokio::join!(biased; tokio::time::timeout(WARM_UP_TIMEOUT, connections), stores);
         Self { csp, table, bucket }
     }
 

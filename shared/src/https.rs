@@ -20,6 +20,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// what the other side has closed meanwhile must not cost the next request all of its attempts.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The largest answer that is read for nothing but its connection, in bytes; real ones have a few
+/// hundred.
+const MAX_ANSWER_BYTES: usize = 4 * 1024;
+
 static CONNECTOR: LazyLock<SharedHttpConnector> = LazyLock::new(|| {
     SharedHttpConnector::new(ByScheme {
         http: trusting(TrustStore::empty()),
@@ -33,9 +37,6 @@ pub fn connector() -> SharedHttpConnector {
     CONNECTOR.clone()
 }
 
-/// The largest answer that is read for nothing but its connection, in bytes.
-const MAX_IDLE_TALK: usize = 4 * 1024;
-
 /// Opens a connection to `origin` ahead of the first request that goes there; whether that works
 /// out is not told.
 ///
@@ -45,7 +46,7 @@ pub async fn open(origin: &str) {
     if let Ok(request) = HttpRequest::get(origin)
         && let Ok(answer) = connector().call(request).await
     {
-        let _ = Limited::new(answer.into_body(), MAX_IDLE_TALK).collect().await;
+        let _ = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
     }
 }
 

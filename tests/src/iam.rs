@@ -25,7 +25,7 @@ pub fn permissions(
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match target.and_then(|target| target.split_once('.')) {
         Some((_, operation)) => of_operation(operation, body),
-        // Whoever does not say who they are has no role, and no use for one: so connections are opened.
+        // Whoever does not say who they are has no role, and no use for one.
         None if !headers.contains_key(AUTHORIZATION) && !path.contains("X-Amz-Signature=") => {
             vec![]
         }

@@ -36,15 +36,8 @@ impl Report {
     /// A time against another.
     pub(super) fn ratio(&mut self, what: &str, samples: &Samples, baseline: Baseline<'_>) {
         let ratio = samples.ratio(baseline.samples);
-        let target = baseline.target;
-        self.row([
-            what.to_owned(),
-            table::time(samples.median()),
-            format!("{} ({})", table::time(baseline.samples.median()), baseline.name),
-            table::ratio(ratio),
-            target.map(|target| format!("≤ {}", table::ratio(target))).unwrap_or_default(),
-            target.map(|target| self.verdict(ratio <= target)).unwrap_or_default(),
-        ]);
+        let target = baseline.target.map(|most| (table::ratio(most), ratio <= most));
+        self.compared(what, samples, baseline, ratio, target);
     }
 
     /// A time that may not exceed `target`, or so many times another, of other rounds.
@@ -55,17 +48,12 @@ impl Report {
         target: Duration,
         baseline: Baseline<'_>,
     ) {
-        let (median, base) = (samples.median(), baseline.samples.median());
-        let ratio = median.div_duration_f64(base);
+        let median = samples.median();
+        let ratio = median.div_duration_f64(baseline.samples.median());
         let most = baseline.target.unwrap_or_default();
-        self.row([
-            what.to_owned(),
-            table::time(median),
-            format!("{} ({})", table::time(base), baseline.name),
-            table::ratio(ratio),
-            format!("≤ {} or {}", table::time(target), table::ratio(most)),
-            self.verdict(median <= target || ratio <= most),
-        ]);
+        let either = format!("{} or {}", table::time(target), table::ratio(most));
+        let met = median <= target || ratio <= most;
+        self.compared(what, samples, baseline, ratio, Some((either, met)));
     }
 
     /// Bytes that may not exceed `target`.
@@ -89,6 +77,28 @@ impl Report {
     pub(super) fn note(&mut self, what: &str, measured: &str) {
         let empty = String::new;
         self.row([what.to_owned(), measured.to_owned(), empty(), empty(), empty(), empty()]);
+    }
+
+    /// The row of a comparison, with its target, if it has one, and whether that is met.
+    fn compared(
+        &mut self,
+        what: &str,
+        samples: &Samples,
+        baseline: Baseline<'_>,
+        ratio: f64,
+        target: Option<(String, bool)>,
+    ) {
+        let (target, verdict) = target
+            .map(|(target, met)| (format!("≤ {target}"), self.verdict(met)))
+            .unwrap_or_default();
+        self.row([
+            what.to_owned(),
+            table::time(samples.median()),
+            format!("{} ({})", table::time(baseline.samples.median()), baseline.name),
+            table::ratio(ratio),
+            target,
+            verdict,
+        ]);
     }
 
     fn verdict(&self, met: bool) -> String {

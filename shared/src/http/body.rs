@@ -1,5 +1,5 @@
-//! Bodies, decoded into memory that the request before has left behind: what is fresh comes page by
-//! page, and of several megabytes that takes twice as long as to decode them.
+//! Bodies, decoded into memory that the request before has left behind: fresh memory comes page by
+//! page, and for several megabytes that takes longer than to decode them.
 
 use std::{
     mem,

@@ -94,10 +94,7 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// What the environment sets for one service or for all of them, such as `AWS_ENDPOINT_URL_S3` and
-/// `AWS_ENDPOINT_URL`.
-///
-/// See <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.
+/// The environment, as the SDK asks for what is set in it.
 #[derive(Debug)]
 struct Environment;
 
@@ -107,6 +104,10 @@ impl LoadServiceConfig for Environment {
     }
 }
 
+/// What the environment sets for one service or for all of them, such as `AWS_ENDPOINT_URL_S3` and
+/// `AWS_ENDPOINT_URL`.
+///
+/// See <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>.
 fn set_for(service: &str, variable: &str) -> Option<String> {
     let service = service.to_uppercase().replace(' ', "_");
     [format!("{variable}_{service}"), variable.to_owned()]

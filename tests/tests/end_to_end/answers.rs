@@ -58,8 +58,11 @@ fn assert_untold(stack: &TestStack, answer: &Answer, problem: &Problem, causes: 
 async fn a_fault_of_ours_is_a_500_and_the_log_says_which() {
     let problem = Problem::INTERNAL;
     let stack = TestStack::start_with(&[("TABLE_NAME", Some("inside-table"))]).await;
-    for answer in [stack.api().create(Form::upload()).await, stack.api().customization("x").await] {
-        assert_untold(&stack, &answer, &problem, &["refused", "ResourceNotFound"]);
+    for (answer, cause) in [
+        (stack.api().create(Form::upload()).await, "get item: refused"),
+        (stack.api().customization("x").await, "batch get items: refused"),
+    ] {
+        assert_untold(&stack, &answer, &problem, &[cause, "ResourceNotFound"]);
     }
     let stack = TestStack::start_with(&[("BUCKET_NAME", Some("inside-bucket"))]).await;
     let answer = stack.api().create(Form::upload()).await;

@@ -1,11 +1,14 @@
 //! Items that are not what their keys promise, and values that are newer than this version.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use local::csp::Token;
 use serde_json::json;
 use tests::{
     api::Problem,
     form::Form,
-    stack::{DEBIAN, KAFKA_ON_DEBIAN, OTHER_CATALOG, SAMPLE_CATALOG, TestStack},
+    stack::{
+        DEBIAN, KAFKA_ON_DEBIAN, OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack,
+    },
 };
 
 fn text(text: &str) -> AttributeValue {
@@ -61,6 +64,9 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
         assert!(cause.contains(&format!("the item {pk} {sk} is corrupt: ")), "{cause}");
     }
 
+    let other = Token::default().organization(OTHER_ORGANIZATION);
+    let not_theirs = stack.api_with(other).customization(&with_corrupt_record).await;
+    not_theirs.assert_problem(&Problem::CATALOG_NOT_FOUND);
     assert_eq!(api.customization(&sound).await.status, 200);
     assert_eq!(api.create(postgresql()).await.status, 201);
     assert_eq!(with_key("sound").create(postgresql()).await.status, 201);
