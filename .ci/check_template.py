@@ -329,8 +329,8 @@ def function_checks(resources, parameters):
         )
         variables = set(properties["Environment"]["Variables"])
         yield f"{function} has the environment that it reads", sorted(variables ^ declared.variables(function) ^ LIBC)
-    yield "CreateCustomization has a whole vCPU", (
-        [] if resources["CreateCustomization"]["Properties"]["MemorySize"] >= WHOLE_CPU else ["it has less"]
+    yield "WriteCustomizations has a whole vCPU", (
+        [] if resources["WriteCustomizations"]["Properties"]["MemorySize"] >= WHOLE_CPU else ["it has less"]
     )
     yield "nothing else reads the environment", sorted(declared.readers() ^ set(READERS))
 

@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 # The functions' names in the template, and their packages.
-FUNCTIONS = {"CreateCustomization": "create-customization", "GetCustomization": "get-customization"}
+FUNCTIONS = {"WriteCustomizations": "write-customizations", "ReadCustomizations": "read-customizations"}
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 

@@ -36,8 +36,8 @@ impl Profile {
 /// Where the functions' binaries are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binaries {
-    create_customization: PathBuf,
-    get_customization: PathBuf,
+    write_customizations: PathBuf,
+    read_customizations: PathBuf,
 }
 
 /// Why there are no binaries.
@@ -81,23 +81,23 @@ impl Binaries {
     fn find(executables: &[(String, PathBuf)]) -> Result<Self, BuildError> {
         let find = |function: FunctionName| executable(executables, function.as_str());
         Ok(Self {
-            create_customization: find(FunctionName::CreateCustomization)?,
-            get_customization: find(FunctionName::GetCustomization)?,
+            write_customizations: find(FunctionName::WriteCustomizations)?,
+            read_customizations: find(FunctionName::ReadCustomizations)?,
         })
     }
 
     /// One binary in the place of both.
     #[must_use]
     pub fn stand_in(binary: PathBuf) -> Self {
-        Self { create_customization: binary.clone(), get_customization: binary }
+        Self { write_customizations: binary.clone(), read_customizations: binary }
     }
 
     /// A function's binary.
     #[must_use]
     pub fn of(&self, function: FunctionName) -> &Path {
         match function {
-            FunctionName::CreateCustomization => &self.create_customization,
-            FunctionName::GetCustomization => &self.get_customization,
+            FunctionName::WriteCustomizations => &self.write_customizations,
+            FunctionName::ReadCustomizations => &self.read_customizations,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{catalog, server::Server};
 pub const ISSUER: &str = "https://csp.localhost";
 
 /// The permissions of which creating a customization needs one, separated by commas.
-pub const CREATE_PERMISSIONS: &str = "csp:org_owner,external/app-catalog/catalog-admin";
+pub const WRITE_PERMISSIONS: &str = "csp:org_owner,external/app-catalog/catalog-admin";
 
 /// The permissions of which reading one needs one, separated by commas.
 pub const READ_PERMISSIONS: &str =

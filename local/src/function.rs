@@ -22,21 +22,21 @@ use crate::{limits::Limits, stores::Environment};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FunctionName {
     /// Takes uploads.
-    CreateCustomization,
+    WriteCustomizations,
     /// Answers what became of them.
-    GetCustomization,
+    ReadCustomizations,
 }
 
 impl FunctionName {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::CreateCustomization, Self::GetCustomization];
+    pub const ALL: [Self; 2] = [Self::WriteCustomizations, Self::ReadCustomizations];
 
     /// The function's name, which is its package's and its binary's too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::CreateCustomization => "create-customization",
-            Self::GetCustomization => "get-customization",
+            Self::WriteCustomizations => "write-customizations",
+            Self::ReadCustomizations => "read-customizations",
         }
     }
 }

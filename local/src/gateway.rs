@@ -52,17 +52,17 @@ pub const ROUTES: [Route; 3] = [
     Route {
         method: Method::POST,
         resource: "/catalogs/{catalog_id}/customizations",
-        function: FunctionName::CreateCustomization,
+        function: FunctionName::WriteCustomizations,
     },
     Route {
         method: Method::GET,
         resource: "/catalogs/{catalog_id}/customizations/{customization_id}",
-        function: FunctionName::GetCustomization,
+        function: FunctionName::ReadCustomizations,
     },
     Route {
         method: Method::GET,
         resource: "/catalogs/{catalog_id}/files/{digest}",
-        function: FunctionName::GetCustomization,
+        function: FunctionName::ReadCustomizations,
     },
 ];
 
@@ -100,15 +100,15 @@ fn parameters(resource: &'static str, path: &str) -> Option<BTreeMap<&'static st
 /// The functions behind the gateway.
 #[derive(Clone, Debug)]
 pub(crate) struct Functions {
-    pub(crate) create_customization: Arc<Function>,
-    pub(crate) get_customization: Arc<Function>,
+    pub(crate) write_customizations: Arc<Function>,
+    pub(crate) read_customizations: Arc<Function>,
 }
 
 impl Functions {
     fn get(&self, name: FunctionName) -> &Arc<Function> {
         match name {
-            FunctionName::CreateCustomization => &self.create_customization,
-            FunctionName::GetCustomization => &self.get_customization,
+            FunctionName::WriteCustomizations => &self.write_customizations,
+            FunctionName::ReadCustomizations => &self.read_customizations,
         }
     }
 

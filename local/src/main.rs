@@ -145,7 +145,7 @@ async fn run(serve: Serve) -> Outcome {
 async fn start(serve: Serve, catalogs: Catalogs) -> Outcome<Stack> {
     let Serve { port, data: Data { data_dir }, catalog, release } = serve;
     let place = Place::take(port, &data_dir).await?;
-    eprintln!("building create-customization and get-customization");
+    eprintln!("building write-customizations and read-customizations");
     let profile = if release { Profile::Release } else { Profile::Debug };
     let binaries = Binaries::build(profile).await?;
     eprintln!("starting in {} with {}", data_dir.display(), catalog.display());

@@ -117,11 +117,11 @@ impl Stack {
             }
         }
         let deploy = |name| deploy(name, &binaries, &environment, stores.data_dir(), limits);
-        let (create_customization, get_customization) = tokio::try_join!(
-            deploy(FunctionName::CreateCustomization),
-            deploy(FunctionName::GetCustomization),
+        let (write_customizations, read_customizations) = tokio::try_join!(
+            deploy(FunctionName::WriteCustomizations),
+            deploy(FunctionName::ReadCustomizations),
         )?;
-        let functions = Functions { create_customization, get_customization };
+        let functions = Functions { write_customizations, read_customizations };
         let problem_type_base = environment.get("PROBLEM_TYPE_BASE").unwrap_or_default().to_owned();
         let gateway = Gateway::start(listener, functions.clone(), limits, problem_type_base)
             .map_err(StackError::Gateway)?;

@@ -105,7 +105,7 @@ impl Stores {
             ("CSP_ISSUER", csp::ISSUER),
             // Not the keys themselves: their quotes would not survive every reader of such lines.
             ("CSP_JWKS_URL", &self.keys.url()),
-            ("CSP_CREATE_PERMISSIONS", csp::CREATE_PERMISSIONS),
+            ("CSP_WRITE_PERMISSIONS", csp::WRITE_PERMISSIONS),
             ("CSP_READ_PERMISSIONS", csp::READ_PERMISSIONS),
             ("PROBLEM_TYPE_BASE", PROBLEM_TYPE_BASE),
             // As in the deployment's template: memory of large uploads goes back at their end.

@@ -53,7 +53,7 @@ pub enum ConfigError {
 /// Where the permissions of each function are configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permissions {
-    /// To create customizations: `CSP_CREATE_PERMISSIONS`.
+    /// To create customizations: `CSP_WRITE_PERMISSIONS`.
     Create,
     /// To read them: `CSP_READ_PERMISSIONS`.
     Read,
@@ -62,7 +62,7 @@ pub enum Permissions {
 impl Permissions {
     const fn variable(self) -> &'static str {
         match self {
-            Self::Create => "CSP_CREATE_PERMISSIONS",
+            Self::Create => "CSP_WRITE_PERMISSIONS",
             Self::Read => "CSP_READ_PERMISSIONS",
         }
     }

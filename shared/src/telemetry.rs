@@ -81,8 +81,8 @@ fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
         // It complains of each value of a metric past the hundredth in one request.
         .with_target("metrics_cloudwatch_embedded", LevelFilter::OFF)
         .with_target("shared", level)
-        .with_target("create_customization", level)
-        .with_target("get_customization", level);
+        .with_target("write_customizations", level)
+        .with_target("read_customizations", level);
     let calls = Targets::new()
         .with_target("aws_sdk_dynamodb::operation", level)
         .with_target("aws_sdk_s3::operation", level);

@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_mins(2);
 /// The command `name`, which is built with the functions.
 pub async fn command(name: &str) -> Command {
     let binaries = binaries().await;
-    let folder = binaries.of(FunctionName::CreateCustomization).parent().map(Path::to_owned);
+    let folder = binaries.of(FunctionName::WriteCustomizations).parent().map(Path::to_owned);
     Command::new(folder.expect("a binary is in a folder").join(name))
 }
 

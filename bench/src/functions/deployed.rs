@@ -41,10 +41,10 @@ impl Deployed {
         };
         let of = |name| deploy(name, binaries.of(name).to_owned());
         Self {
-            create: of(FunctionName::CreateCustomization),
-            get: of(FunctionName::GetCustomization),
+            create: of(FunctionName::WriteCustomizations),
+            get: of(FunctionName::ReadCustomizations),
             // In the place of one that it is measured against.
-            bare: deploy(FunctionName::GetCustomization, bare),
+            bare: deploy(FunctionName::ReadCustomizations, bare),
         }
     }
 }

@@ -53,8 +53,8 @@ impl Watch {
         };
         self.next = quota.tenths() + 1;
         let (done, seconds) = (quota.done().to_string(), quota.elapsed().as_secs().to_string());
-        let [creates, create] = memory(binaries, FunctionName::CreateCustomization)?;
-        let [gets, get] = memory(binaries, FunctionName::GetCustomization)?;
+        let [creates, create] = memory(binaries, FunctionName::WriteCustomizations)?;
+        let [gets, get] = memory(binaries, FunctionName::ReadCustomizations)?;
         self.table.row([done, seconds, creates, create, gets, get]);
         Ok(())
     }

@@ -294,7 +294,7 @@ async fn the_stores_alone_are_served_with_the_functions_environment() {
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_ENDPOINT_URL_S3",
         "BUCKET_NAME",
-        "CSP_CREATE_PERMISSIONS",
+        "CSP_WRITE_PERMISSIONS",
         "CSP_ISSUER",
         "CSP_JWKS_URL",
         "CSP_READ_PERMISSIONS",

@@ -50,8 +50,8 @@ async fn invoke(function: &Arc<Function>, event: &Value) -> Value {
 #[tokio::test]
 async fn every_event_is_taken_by_its_function() {
     let stack = TestStack::start().await;
-    let create = deploy(&stack, FunctionName::CreateCustomization).await;
-    let get = deploy(&stack, FunctionName::GetCustomization).await;
+    let create = deploy(&stack, FunctionName::WriteCustomizations).await;
+    let get = deploy(&stack, FunctionName::ReadCustomizations).await;
     let mut taken = BTreeSet::new();
     for shape in ["rest", "http"] {
         let mut send = async |function, name: &str, id: &str| {
@@ -88,7 +88,7 @@ async fn a_body_that_is_not_what_its_event_claims_is_refused() {
     const NOT_BASE64: &str = "the body is not valid base64";
     const NO_BOUNDARY: &str = "the body does not hold the boundary that the content type names";
     let stack = TestStack::start().await;
-    let create = deploy(&stack, FunctionName::CreateCustomization).await;
+    let create = deploy(&stack, FunctionName::WriteCustomizations).await;
     let before = stack.contents().await;
     for name in ["create-customization.rest.json", "create-customization.http.json"] {
         let honest = event(name, "");

@@ -158,7 +158,7 @@ async fn cached_keys_serve_on_when_the_server_is_gone() {
     keys.set(Behaviour::Close);
     // This one asks for other keys, and there are none.
     assert_refused(&stack, &token(NEW, None)).await;
-    let warnings = stack.log(FunctionName::GetCustomization);
+    let warnings = stack.log(FunctionName::ReadCustomizations);
     assert_eq!(warnings.matches("keys not refreshed").count(), 1, "{warnings}");
     assert_taken(&stack, &token(OLD, None)).await;
 }
@@ -235,7 +235,7 @@ async fn an_answer_without_end_or_sense_is_refused_in_time() {
         assert_unavailable(&stack, cause).await;
     }
     assert_eq!(elsewhere.requests(), 0, "no redirection is followed");
-    let log = stack.log(FunctionName::GetCustomization);
+    let log = stack.log(FunctionName::ReadCustomizations);
     assert!(!log.contains("secret-marker"), "what the server sends is not logged: {log}");
     keys.set(Behaviour::keys([OLD.jwk(None)]));
     assert_taken(&stack, &token(OLD, None)).await;

@@ -143,7 +143,7 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
     let expected = json!({
         "level": "INFO",
         "message": "answered",
-        "service": "create-customization",
+        "service": "write-customizations",
         "cold_start": true,
         "method": "POST",
         "route": "/catalogs/{catalog_id}/customizations",
@@ -158,7 +158,7 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
     let expected = json!({
         "level": "INFO",
         "message": "refused",
-        "service": "create-customization",
+        "service": "write-customizations",
         "cold_start": false,
         "method": "POST",
         "route": "/catalogs/{catalog_id}/customizations",
@@ -173,7 +173,7 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
     let expected = json!({
         "level": "INFO",
         "message": "refused",
-        "service": "get-customization",
+        "service": "read-customizations",
         "cold_start": true,
         "method": "GET",
         "route": "/catalogs/{catalog_id}/customizations/{customization_id}",
@@ -189,7 +189,7 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
     let expected = json!({
         "level": "INFO",
         "message": "refused",
-        "service": "get-customization",
+        "service": "read-customizations",
         "cold_start": false,
         "method": "GET",
         "route": "/catalogs/{catalog_id}/customizations/{customization_id}",
@@ -223,7 +223,7 @@ async fn a_failure_is_an_error_with_its_whole_cause_at_every_level() {
 async fn below_its_level_nothing_is_logged() {
     let stack = TestStack::start_with(&[("AWS_LAMBDA_LOG_LEVEL", Some("WARN"))]).await;
     assert_eq!(stack.api().create(Form::upload()).await.status, 201);
-    let log = stack.log(FunctionName::CreateCustomization);
+    let log = stack.log(FunctionName::WriteCustomizations);
     assert!(!log.contains("\"message\""), "there are only metrics in {log}");
 }
 
@@ -243,8 +243,8 @@ async fn each_step_of_a_request_tells_how_long_it_took_where_that_is_wanted() {
         "token",
     ];
     for (answer, function, steps) in [
-        (created, FunctionName::CreateCustomization, &create[..]),
-        (found, FunctionName::GetCustomization, &["token"]),
+        (created, FunctionName::WriteCustomizations, &create[..]),
+        (found, FunctionName::ReadCustomizations, &["token"]),
     ] {
         let log = stack.log(function);
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

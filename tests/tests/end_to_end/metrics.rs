@@ -20,7 +20,7 @@ use tests::{
 const MAX_VALUES: usize = 100;
 
 /// What the functions have counted: the values of each metric, by its name, its dimensions and its
-/// unit, such as `Refusals function_name=get-customization problem=forbidden Count`.
+/// unit, such as `Refusals function_name=read-customizations problem=forbidden Count`.
 type Counted = BTreeMap<String, Vec<f64>>;
 
 /// Adds the metrics in a line, read as CloudWatch reads them.
@@ -124,7 +124,7 @@ async fn what_becomes_of_requests_is_counted() {
     let (times, rest): (Counted, Counted) =
         counted(&stack).into_iter().partition(|(metric, _)| metric.contains("Latency"));
     let size = f64::from(u32::try_from(archive().len()).unwrap());
-    let (create, get) = ("function_name=create-customization", "function_name=get-customization");
+    let (create, get) = ("function_name=write-customizations", "function_name=read-customizations");
     let expected: Counted = [
         (format!("ArchiveRefusals {create} rule=not-gzip Count"), vec![1.0]),
         (format!("ArchiveRefusals {create} rule=symbolic-link Count"), vec![1.0]),

@@ -75,7 +75,7 @@ async fn creates_need_what_their_role_allows() {
             assert!(partition.starts_with("CATALOG#"), "{action} of {partition}");
         }
     }
-    assert_eq!(actions(needed), set(&create_customization::ACTIONS));
+    assert_eq!(actions(needed), set(&write_customizations::ACTIONS));
 }
 
 #[tokio::test]
@@ -96,5 +96,5 @@ async fn gets_need_what_their_role_allows() {
     // Whoever has the link asks by the leave of the function that signed it.
     let download = api.headers(&[]).get(file["url"].as_str().unwrap()).await;
     assert_eq!(download.status, 200);
-    assert_eq!(actions(stack.needed()), set(&get_customization::ACTIONS));
+    assert_eq!(actions(stack.needed()), set(&read_customizations::ACTIONS));
 }

@@ -1,4 +1,4 @@
-//! As `create-customization` does it.
+//! As `write-customizations` does it.
 
 use bytes::Bytes;
 use shared::{

@@ -1,4 +1,4 @@
-//! The Lambda function `create-customization`.
+//! The Lambda function `write-customizations`.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,6 @@ use shared::config::Permissions;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::app::run(env!("CARGO_PKG_NAME"), Permissions::Create, create_customization::handle)
+    shared::app::run(env!("CARGO_PKG_NAME"), Permissions::Create, write_customizations::handle)
         .await
 }
