@@ -1,23 +1,20 @@
-//! The file that catalogs are loaded from.
+//! The JSON file that catalogs are imported from.
 //!
 #![doc = concat!("```json\n", include_str!("catalog_file/example.json"), "```")]
 //!
-//! Each list may be left out, as may what is an [`Option`] in [`shared::catalog`], where every
-//! field is described. What an application refers to is in the file, or in the table already.
+//! Each list is optional, as is each field that is an [`Option`] in [`shared::domain`], where the
+//! fields are described. The references of an application are in the file or in the table.
 
 use std::{collections::HashSet, fmt};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use shared::{
-    catalog::{Application, BaseImage, Catalog, Product, Registry},
-    id::Id,
-};
+use shared::domain::{Application, BaseImage, Catalog, Id, Product, Registry};
 
-/// A file with one of each.
+/// A file with one record of each type.
 pub const EXAMPLE: &str = include_str!("catalog_file/example.json");
 
-/// What a file holds, checked as far as the file alone tells.
+/// The content of a file, checked for itself but not against the table.
 #[derive(Clone, Debug, Default)]
 pub struct CatalogFile {
     /// The base images.
@@ -39,53 +36,53 @@ pub struct CatalogEntry {
     pub applications: Vec<Application>,
 }
 
-/// One thing that is wrong with a file.
+/// An error in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where: `catalogs[0].applications[2].branch`.
-    pub place: String,
-    /// What.
+pub struct FieldError {
+    /// The path of the field, such as `catalogs[0].applications[2].branch`.
+    pub path: String,
+    /// The reason.
     pub message: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+        write!(f, "{}: {}", self.path, self.message)
     }
 }
 
 impl CatalogFile {
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it.
-    pub fn parse(json: &str) -> Result<Self, Vec<Fault>> {
+    /// All errors of the file.
+    pub fn parse(json: &str) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader::default();
         let file = match serde_json::from_str(json) {
             Ok(Value::Object(file)) => reader.file(file),
             Ok(_) => {
-                reader.fault("file", "must be a JSON object");
+                reader.error("file", "must be a JSON object");
                 Self::default()
             }
             Err(error) => {
-                reader.fault("file", format!("is not JSON: {error}"));
+                reader.error("file", format!("is not JSON: {error}"));
                 Self::default()
             }
         };
-        if reader.faults.is_empty() { Ok(file) } else { Err(reader.faults) }
+        if reader.errors.is_empty() { Ok(file) } else { Err(reader.errors) }
     }
 }
 
-/// Collects faults while it reads on.
+/// Parses a file and collects its errors.
 #[derive(Default)]
 struct Reader {
-    faults: Vec<Fault>,
+    errors: Vec<FieldError>,
 }
 
 impl Reader {
-    fn fault(&mut self, place: impl Into<String>, message: impl Into<String>) {
-        self.faults.push(Fault { place: place.into(), message: message.into() });
+    fn error(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.errors.push(FieldError { path: path.into(), message: message.into() });
     }
 
     fn file(&mut self, mut file: Map<String, Value>) -> CatalogFile {
@@ -106,72 +103,72 @@ impl Reader {
         self.unique("catalogs", "id", ids);
         for key in file.keys() {
             let known = "a file has base_images, products, registries and catalogs";
-            self.fault(key, format!("is unknown; {known}"));
+            self.error(key, format!("is unknown; {known}"));
         }
         CatalogFile { base_images, products, registries, catalogs }
     }
 
-    fn catalog(&mut self, place: &str, mut value: Value) -> Option<CatalogEntry> {
+    fn catalog(&mut self, path: &str, mut value: Value) -> Option<CatalogEntry> {
         let applications = value.as_object_mut().and_then(|catalog| catalog.remove("applications"));
-        let catalog = self.record(place, value);
-        let place = format!("{place}.applications");
-        let applications: Vec<Application> = self.list(&place, applications);
+        let catalog = self.record(path, value);
+        let path = format!("{path}.applications");
+        let applications: Vec<Application> = self.list(&path, applications);
         let ids = applications.iter().map(|application| &application.application_id);
-        self.unique(&place, "application_id", ids);
+        self.unique(&path, "application_id", ids);
         Some(CatalogEntry { catalog: catalog?, applications })
     }
 
-    /// The values of the list at `place`, which may be left out.
-    fn values(&mut self, place: &str, list: Option<Value>) -> Vec<Value> {
+    /// The values of the optional list at `path`.
+    fn values(&mut self, path: &str, list: Option<Value>) -> Vec<Value> {
         match list {
             None => Vec::new(),
             Some(Value::Array(values)) => values,
             Some(_) => {
-                self.fault(place, "must be a list");
+                self.error(path, "must be a list");
                 Vec::new()
             }
         }
     }
 
-    /// The records of the list at `place`, without those that are at fault.
-    fn list<T: DeserializeOwned>(&mut self, place: &str, list: Option<Value>) -> Vec<T> {
-        let values = self.values(place, list);
+    /// The valid records of the list at `path`.
+    fn list<T: DeserializeOwned>(&mut self, path: &str, list: Option<Value>) -> Vec<T> {
+        let values = self.values(path, list);
         let records = values
             .into_iter()
             .enumerate()
-            .filter_map(|(index, value)| self.record(&format!("{place}[{index}]"), value));
+            .filter_map(|(index, value)| self.record(&format!("{path}[{index}]"), value));
         records.collect()
     }
 
-    /// The record at `place`, if it is one.
-    fn record<T: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<T> {
+    /// The record at `path`, if it is valid.
+    fn record<T: DeserializeOwned>(&mut self, path: &str, value: Value) -> Option<T> {
         let mut track = serde_path_to_error::Track::new();
         let deserializer = serde_path_to_error::Deserializer::new(value, &mut track);
         let mut unknown = Vec::new();
         let record =
             serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string()));
         for field in unknown {
-            self.fault(format!("{place}.{field}"), "is unknown");
+            self.error(format!("{path}.{field}"), "is unknown");
         }
         match record {
             Ok(record) => Some(record),
             Err(error) => {
-                let place = match track.path().to_string().as_str() {
-                    "." => place.to_owned(),
-                    field => format!("{place}.{field}"),
+                let path = match track.path().to_string().as_str() {
+                    "." => path.to_owned(),
+                    field => format!("{path}.{field}"),
                 };
-                self.fault(place, error.to_string());
+                self.error(path, error.to_string());
                 None
             }
         }
     }
 
-    /// Tells of every identifier in the list at `place` that an earlier one has, too.
-    fn unique<'a>(&mut self, place: &str, field: &str, ids: impl Iterator<Item = &'a Id>) {
+    /// Reports duplicate identifiers in the list at `path`.
+    fn unique<'a>(&mut self, path: &str, field: &str, ids: impl Iterator<Item = &'a Id>) {
         let mut seen = HashSet::new();
         let doubled: Vec<&Id> = ids.filter(|&id| !seen.insert(id)).collect();
         for id in doubled {
-            self.fault(place, format!("{field} {id} is given more than once"));
+            self.error(path, format!("{field} {id} is given more than once"));
         }
     }
 }
@@ -180,19 +177,19 @@ impl Reader {
 mod tests {
     use super::*;
 
-    fn faults(json: &str) -> Vec<String> {
-        CatalogFile::parse(json).unwrap_err().iter().map(Fault::to_string).collect()
+    fn errors(json: &str) -> Vec<String> {
+        CatalogFile::parse(json).unwrap_err().iter().map(FieldError::to_string).collect()
     }
 
     #[test]
-    fn the_documented_example_is_read() {
+    fn the_documented_example_is_parsed() {
         let file = CatalogFile::parse(EXAMPLE).unwrap();
         assert_eq!(file.catalogs[0].applications[0].branch.as_str(), "2");
         assert!(CatalogFile::parse("{}").is_ok(), "every list may be left out");
     }
 
     #[test]
-    fn every_fault_is_found_with_its_place() {
+    fn every_error_is_reported_with_its_path() {
         let json = r#"{
             "base_images": [{"id": "a", "name": 1}, {"id": "a#b", "name": ""}, {"id": "c", "name": "", "nmae": ""}],
             "products": {},
@@ -207,7 +204,7 @@ mod tests {
         let id = "must be 1 to 128 characters of at most 252 bytes, none of them \
             `#`, `/`, `\\`, `%` or a control character";
         assert_eq!(
-            faults(json),
+            errors(json),
             [
                 "base_images[0].name: invalid type: integer `1`, expected a string".to_owned(),
                 format!("base_images[1].id: {id}"),
@@ -227,10 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_object_is_refused() {
-        assert_eq!(faults("[]"), ["file: must be a JSON object"]);
+    fn other_json_than_an_object_is_refused() {
+        assert_eq!(errors("[]"), ["file: must be a JSON object"]);
         assert_eq!(
-            faults("{"),
+            errors("{"),
             ["file: is not JSON: EOF while parsing an object at line 1 column 1"]
         );
     }

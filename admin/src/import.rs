@@ -1,101 +1,109 @@
-//! Loading a [`CatalogFile`] into the table: checked whole, then written.
+//! Imports a [`CatalogFile`] into the table: checks it completely, then writes it.
 //!
-//! What is referred to is written before what refers to it, so that an import that breaks off
-//! leaves nothing dangling; running it again finishes it.
+//! Records are written after those that they refer to, so that an interrupted import leaves no
+//! dangling reference. Importing the file again completes it.
 
 use std::collections::{HashMap, HashSet};
 
 use shared::{
-    catalog::Application,
-    id::Id,
-    store::{Record, References, StoreError, Table, Wanted, WriteError},
+    domain::{Application, Id},
+    storage::{Catalogs, ReferenceIds, ResolvedReferences, StorageError, Table},
 };
 
-use crate::catalog_file::{CatalogEntry, CatalogFile, Fault};
+use crate::{
+    catalog_file::{CatalogEntry, CatalogFile, FieldError},
+    records::{self, Record, WriteError},
+};
 
-/// Why nothing is imported.
+/// Nothing is imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file is at fault; nothing is written.
+    /// The file has errors.
     #[error("{}", lines(.0))]
-    Faults(Vec<Fault>),
-    /// The table could not be read.
+    File(Vec<FieldError>),
+    /// The table cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Storage(#[from] StorageError),
 }
 
-fn lines(faults: &[Fault]) -> String {
-    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+fn lines(errors: &[FieldError]) -> String {
+    errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// A file that may be written.
+/// The checked records of a file.
 #[derive(Debug)]
 pub struct Import {
     records: Vec<Record>,
 }
 
 impl Import {
-    /// Checks `json` against the format and against what `table` holds.
+    /// Checks `json` against the format and against the content of `table`.
     ///
     /// # Errors
     ///
     /// [`ImportError`]
     pub async fn check(json: &str, table: &Table) -> Result<Self, ImportError> {
-        let file = CatalogFile::parse(json).map_err(ImportError::Faults)?;
-        let mut faults = dangling(&file, &known_references(&file, table).await?);
+        let file = CatalogFile::parse(json).map_err(ImportError::File)?;
+        let catalogs = Catalogs::new(table.clone());
+        let mut errors = dangling_references(&file, &known_references(&file, &catalogs).await?);
         for (index, entry) in file.catalogs.iter().enumerate() {
-            faults.extend(conflicts(&format!("catalogs[{index}]"), entry, table).await?);
+            errors.extend(conflicts(&format!("catalogs[{index}]"), entry, &catalogs).await?);
         }
-        if !faults.is_empty() {
-            return Err(ImportError::Faults(faults));
+        if !errors.is_empty() {
+            return Err(ImportError::File(errors));
         }
         Ok(Self { records: records(file) })
     }
 
-    /// How many records it has.
+    /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether it has none.
+    /// Returns true if there are no records.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Writes it; `written` is told how many more records are.
+    /// Writes the records. Calls `progress` with the number of records that were written since the
+    /// last call.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; what is written stays, and another import of the same file finishes it.
-    pub async fn write(&self, table: &Table, written: impl Fn(usize)) -> Result<(), WriteError> {
-        table.import(&self.records, written).await
+    /// [`WriteError`]; records written before it stay written, and importing the same file again
+    /// completes it.
+    pub async fn write(&self, table: &Table, progress: impl Fn(usize)) -> Result<(), WriteError> {
+        records::write(table, &self.records, progress).await
     }
 }
 
-/// What the table holds of what the file's applications refer to.
-async fn known_references(file: &CatalogFile, table: &Table) -> Result<References, StoreError> {
-    let mut wanted = Wanted::default();
+/// Reads the references of the file's applications that the table holds.
+async fn known_references(
+    file: &CatalogFile,
+    catalogs: &Catalogs,
+) -> Result<ResolvedReferences, StorageError> {
+    let mut ids = ReferenceIds::default();
     let applications = file.catalogs.iter().flat_map(|entry| &entry.applications);
-    applications.for_each(|application| wanted.add_application(application));
-    table.references(&wanted).await
+    applications.for_each(|application| ids.add_application(application));
+    catalogs.references(&ids).await
 }
 
-/// References to what is neither in the file nor in the table.
-fn dangling(file: &CatalogFile, known: &References) -> Vec<Fault> {
+/// Errors for references that neither the file nor the table resolves.
+fn dangling_references(file: &CatalogFile, known: &ResolvedReferences) -> Vec<FieldError> {
     let base_images: HashSet<_> = file.base_images.iter().map(|image| &image.id).collect();
     let products: HashSet<_> = file.products.iter().map(|product| &product.key).collect();
     let registries: HashSet<_> = file.registries.iter().map(|registry| &registry.id).collect();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (catalog, entry) in file.catalogs.iter().enumerate() {
         for (index, application) in entry.applications.iter().enumerate() {
             let Application { base_image_id, product_key, registry_id, .. } = application;
-            let place = |field: &str| format!("catalogs[{catalog}].applications[{index}].{field}");
+            let path = |field: &str| format!("catalogs[{catalog}].applications[{index}].{field}");
             let mut check = |exists: bool, field: &str, id: &Id, what: &str| {
                 if !exists {
                     let message = format!("there is no {what} {id}, in the file or in the table");
-                    faults.push(Fault { place: place(field), message });
+                    errors.push(FieldError { path: path(field), message });
                 }
             };
             let exists =
@@ -107,29 +115,29 @@ fn dangling(file: &CatalogFile, known: &References) -> Vec<Fault> {
             check(exists, "registry_id", registry_id, "registry");
         }
     }
-    faults
+    errors
 }
 
-/// What the table holds that must not be overwritten, or would be there twice.
+/// Errors for records of the table that the file must not overwrite or duplicate.
 ///
-/// Of two imports at once neither sees what the other is about to write. That a catalog changes
-/// hands so is refused when it is written; but where both bring a new application under one id,
-/// each with another product, branch or base image, the table then holds both, and the next import
-/// of either file tells. So one operator at a time imports into a catalog.
+/// Two concurrent imports do not see each other's records. A change of a catalog's owner is still
+/// refused when the catalog is written. But if both files add an application with the same id and
+/// another product, branch or base image, the table holds both afterwards, and the next import of
+/// either file reports it. So only one operator at a time should import into a catalog.
 async fn conflicts(
-    place: &str,
+    path: &str,
     entry: &CatalogEntry,
-    table: &Table,
-) -> Result<Vec<Fault>, StoreError> {
-    let mut faults = Vec::new();
-    if let Some(existing) = table.catalog(&entry.catalog.id).await?
+    catalogs: &Catalogs,
+) -> Result<Vec<FieldError>, StorageError> {
+    let mut errors = Vec::new();
+    if let Some(existing) = catalogs.find(&entry.catalog.id).await?
         && existing.org_id != entry.catalog.org_id
     {
         let message =
             format!("the catalog belongs to {}; it cannot be given away", existing.org_id);
-        faults.push(Fault { place: format!("{place}.org_id"), message });
+        errors.push(FieldError { path: format!("{path}.org_id"), message });
     }
-    let existing = table.applications(&entry.catalog.id, None, usize::MAX).await?;
+    let existing = catalogs.applications(&entry.catalog.id, None, None).await?;
     let existing: HashMap<_, _> = existing
         .iter()
         .map(|application| (&application.application_id, parts(application)))
@@ -139,16 +147,16 @@ async fn conflicts(
             .get(&application.application_id)
             .is_some_and(|known| *known != parts(application))
         {
-            let place = format!("{place}.applications[{index}].application_id");
+            let path = format!("{path}.applications[{index}].application_id");
             let message = "the table holds it with another product, branch or base image; \
                            give the new one an id of its own";
-            faults.push(Fault { place, message: message.to_owned() });
+            errors.push(FieldError { path, message: message.to_owned() });
         }
     }
-    Ok(faults)
+    Ok(errors)
 }
 
-/// What of an application never changes.
+/// The parts of an application that never change.
 fn parts(application: &Application) -> [&Id; 3] {
     [&application.product_key, &application.branch, &application.base_image_id]
 }

@@ -1,6 +1,16 @@
-//! What operators load into the table: see [`catalog_file`] for the format and [`import`] for the
-//! way in; and [`version`], which all commands share.
+//! The operator's side of the product, as a library: importing catalogs and recording what the
+//! build pipeline reports. The functions do not depend on it, so they cannot do either.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | [`catalog_file`] | the JSON format of catalogs |
+//! | [`import`] | checking a file against the table, and writing it |
+//! | [`records`] | the records that an import writes |
+//! | [`pipeline`] | build results, and the status of customizations |
+//! | [`version`] | `--version` of every command |
 
 pub mod catalog_file;
 pub mod import;
+pub mod pipeline;
+pub mod records;
 pub mod version;

@@ -6,16 +6,19 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use admin::{
     catalog_file::EXAMPLE,
     import::{Import, ImportError},
+    pipeline::{self, ReportError},
+    records::WriteError,
 };
 use aws_config::BehaviorVersion;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::{
-    customization::{BuildResult, BuildStatus, CustomizationStatus, Failure, FailureCause},
-    id::{CustomizationId, Id},
-    store::{self, RecordError, StoreError, Table, WriteError},
-    telemetry::Chain,
-    timestamp::Timestamp,
+    domain::{
+        BuildResult, BuildStatus, CustomizationId, CustomizationStatus, Failure, FailureCause, Id,
+        Timestamp,
+    },
+    error::ErrorChain,
+    storage::{self, StorageError, Table},
 };
 
 /// Loads catalogs into the table, and records what the build pipeline found.
@@ -133,14 +136,14 @@ fn format() -> String {
 enum CommandError {
     #[error("cannot read {}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
-    #[error("{file} is not imported:\n{faults}", file = .0.display(), faults = .1)]
-    Faults(PathBuf, ImportError),
+    #[error("{file} is not imported:\n{errors}", file = .0.display(), errors = .1)]
+    File(PathBuf, ImportError),
     #[error("--cause, --description and --source-url go with --status FAILED only")]
     FailureWithoutFailed,
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Report(#[from] ReportError),
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Storage(#[from] StorageError),
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -158,7 +161,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {}", Chain(&error));
+            eprintln!("error: {}", ErrorChain(&error));
             ExitCode::FAILURE
         }
     }
@@ -166,9 +169,9 @@ async fn main() -> ExitCode {
 
 async fn open(args: TableArgs) -> Table {
     let sdk_config = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(store::http_client())
-        .retry_config(store::retries())
-        .timeout_config(store::timeouts())
+        .http_client(storage::http_client())
+        .retry_config(storage::retry_config())
+        .timeout_config(storage::timeout_config())
         .load()
         .await;
     Table::new(&sdk_config, args.table)
@@ -179,8 +182,8 @@ async fn import(ImportArgs { table, file }: ImportArgs) -> Result<String, Comman
         fs::read_to_string(&file).map_err(|error| CommandError::Read(file.clone(), error))?;
     let table = open(table).await;
     let import = Import::check(&json, &table).await.map_err(|error| match error {
-        ImportError::Store(error) => CommandError::Store(error),
-        faults @ ImportError::Faults(_) => CommandError::Faults(file.clone(), faults),
+        ImportError::Storage(error) => CommandError::Storage(error),
+        errors @ ImportError::File(_) => CommandError::File(file.clone(), errors),
     })?;
     let bar = ProgressBar::new(import.len() as u64).with_style(style());
     import.write(&table, |records| bar.inc(records as u64)).await?;
@@ -215,7 +218,7 @@ async fn record_build(args: RecordBuildArgs) -> Result<String, CommandError> {
     };
     let message = format!("recorded {} for application {application}", status.as_str());
     let result = BuildResult { application_id: application, status, failure };
-    open(table).await.record_build(&catalog, customization, &result).await?;
+    pipeline::record_build(&open(table).await, &catalog, customization, &result).await?;
     Ok(message)
 }
 
@@ -223,6 +226,6 @@ async fn set_status(args: SetStatusArgs) -> Result<String, CommandError> {
     let SetStatusArgs { table, customization, status, by } = args;
     let CustomizationArgs { catalog, customization } = customization;
     let status = CustomizationStatus::from(status);
-    open(table).await.set_status(&catalog, customization, &status, &by).await?;
+    pipeline::set_status(&open(table).await, &catalog, customization, &status, &by).await?;
     Ok(format!("customization {customization} is {}", status.as_str()))
 }

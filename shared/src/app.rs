@@ -1,125 +1,201 @@
-//! What a function works with: made once, at start.
+//! A function's dependencies, created once at start, and the authorization that all operations
+//! share.
 
 use std::{process::ExitCode, time::Duration};
 
 use crate::{
-    catalog::Catalog,
-    config::{Config, ConfigError, Permissions},
+    config::{Config, ConfigError},
     csp::{Authenticator, Caller},
-    customization::Customization,
-    http::{self, Edge, Request, Response},
+    domain::{Catalog, Customization, CustomizationId, Id},
+    error::{BoxError, ErrorChain},
     https,
-    id::{CustomizationId, Id},
+    lambda::{self, Adapter},
     metrics,
-    problem::{Cause, Problem},
-    store::{Bucket, Table},
-    telemetry::{self, Chain},
+    problem::Problem,
+    request::Request,
+    response::Response,
+    routes::{Operation, Permission},
+    storage::{
+        Artifacts, Builds, Catalogs, Customizations, IdempotencyRecords, ReferenceIds,
+        ResolvedReferences, Table,
+    },
+    telemetry,
 };
 
-/// How long a start waits for connections: the gateway's clock runs for the first request already.
+/// The limit for opening connections at start: the gateway's timeout for the first request is
+/// already running.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A function's means.
+/// A function's dependencies.
 #[derive(Debug)]
 pub struct App {
-    /// Checks who calls.
-    pub csp: Authenticator,
-    /// The records.
-    pub table: Table,
-    /// The bytes.
-    pub bucket: Bucket,
+    permission: Permission,
+    csp: Authenticator,
+    /// Catalogs and their applications.
+    pub catalogs: Catalogs,
+    /// Customizations.
+    pub customizations: Customizations,
+    /// Build results.
+    pub builds: Builds,
+    /// Idempotency records.
+    pub idempotency_records: IdempotencyRecords,
+    /// The uploaded files.
+    pub artifacts: Artifacts,
+}
+
+/// A request whose token is valid and permits the operation. Every operation concerns one catalog,
+/// whose ownership is checked next.
+#[derive(Debug)]
+pub struct AuthorizedRequest<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The operation.
+    pub operation: Operation,
+    /// The organization and user of the token.
+    pub caller: Caller,
+    /// The catalog.
+    pub catalog_id: Id,
 }
 
 impl App {
-    /// Makes all that requests need, while the connections that the first one needs are opened, at
-    /// once; whichever fails, or takes long, is tried again when it is needed.
+    /// Creates everything that requests need while the connections for the first request are being
+    /// opened. A connection that fails or takes long is opened again when it is needed.
     async fn start(config: Config) -> Self {
         let csp = Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys);
-        let dynamodb = config.aws.origin_of("dynamodb", None);
-        let s3 = config.aws.origin_of("s3", Some(&config.bucket_name));
+        let dynamodb = config.aws.origin("dynamodb", None);
+        let s3 = config.aws.origin("s3", Some(&config.bucket_name));
         let connections = async {
-            tokio::join!(csp.warm_up(), https::open(&dynamodb), https::open(&s3));
+            tokio::join!(csp.warm_up(), https::preconnect(&dynamodb), https::preconnect(&s3));
         };
         let stores = async {
             let sdk_config = config.aws.sdk_config();
             let table = Table::new(&sdk_config, config.table_name);
-            (table, Bucket::new(sdk_config, config.bucket_name))
+            (table, Artifacts::new(sdk_config, config.bucket_name))
         };
-        // In this order: the connections are on their way when the clients are made.
-        let (_, (table, bucket)) =
+        // `biased`: the connections are under way while the clients are created.
+        let (_, (table, artifacts)) =
             tokio::join!(biased; tokio::time::timeout(WARM_UP_TIMEOUT, connections), stores);
-        Self { csp, table, bucket }
+        Self {
+            permission: config.permission,
+            csp,
+            catalogs: Catalogs::new(table.clone()),
+            customizations: Customizations::new(table.clone()),
+            builds: Builds::new(table.clone()),
+            idempotency_records: IdempotencyRecords::new(table),
+            artifacts,
+        }
     }
 
-    /// Makes sure that there is a catalog `id` of the caller's organization.
+    /// Verifies the request's token and permission.
     ///
     /// # Errors
     ///
-    /// [`Problem::CatalogNotFound`] if not.
-    pub async fn require_catalog(&self, caller: &Caller, id: &Id) -> Result<(), Problem> {
-        telemetry::note_catalog(id);
-        require_own(caller, self.table.catalog(id).await?)
-    }
-
-    /// The customization `id` of the catalog `catalog_id` of the caller's organization.
-    ///
-    /// # Errors
-    ///
-    /// [`Problem::CatalogNotFound`] or [`Problem::CustomizationNotFound`] if there is none.
-    pub async fn customization(
+    /// [`Problem::NotFound`] if this function does not serve the route; the problem of an
+    /// [`AuthenticationError`](crate::csp::AuthenticationError); [`Problem::CatalogNotFound`] if the
+    /// path does not hold a catalog's identifier.
+    pub async fn authorize<'a>(
         &self,
-        caller: &Caller,
-        catalog_id: &Id,
+        request: &'a Request,
+    ) -> Result<AuthorizedRequest<'a>, Problem> {
+        let operation = request
+            .operation
+            .filter(|operation| operation.route().permission == self.permission)
+            .ok_or(Problem::NotFound)?;
+        let caller = self.csp.authenticate(&request.headers).await?;
+        let catalog_id: Id = request
+            .path_parameter("catalog_id")
+            .and_then(|id| id.parse().ok())
+            .ok_or(Problem::CatalogNotFound)?;
+        telemetry::record_catalog(&catalog_id);
+        Ok(AuthorizedRequest { request, operation, caller, catalog_id })
+    }
+
+    /// Checks that the caller's organization owns the catalog.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::CatalogNotFound`]
+    pub async fn require_catalog(&self, request: &AuthorizedRequest<'_>) -> Result<(), Problem> {
+        require_owned(&request.caller, self.catalogs.find(&request.catalog_id).await?)
+    }
+
+    /// Checks that the caller's organization owns the catalog, and reads references in the same
+    /// request.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::CatalogNotFound`]
+    pub async fn require_catalog_with_references(
+        &self,
+        request: &AuthorizedRequest<'_>,
+        ids: &ReferenceIds,
+    ) -> Result<ResolvedReferences, Problem> {
+        let (catalog, references) =
+            self.catalogs.find_with_references(&request.catalog_id, ids).await?;
+        require_owned(&request.caller, catalog)?;
+        Ok(references?)
+    }
+
+    /// Reads a customization of a catalog that the caller's organization owns.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::CatalogNotFound`] or [`Problem::CustomizationNotFound`]
+    pub async fn require_customization(
+        &self,
+        request: &AuthorizedRequest<'_>,
         id: CustomizationId,
     ) -> Result<Customization, Problem> {
-        telemetry::note_catalog(catalog_id);
-        let (catalog, customization) = self.table.catalog_and_customization(catalog_id, id).await?;
-        require_own(caller, catalog)?;
+        let (catalog, customization) =
+            self.customizations.find_with_catalog(&request.catalog_id, id).await?;
+        require_owned(&request.caller, catalog)?;
         customization?.ok_or(Problem::CustomizationNotFound)
     }
 }
 
-/// Another organization's catalog does not exist.
-fn require_own(caller: &Caller, catalog: Option<Catalog>) -> Result<(), Problem> {
-    let own = catalog.is_some_and(|catalog| catalog.org_id.as_str() == caller.organization);
-    if own { Ok(()) } else { Err(Problem::CatalogNotFound) }
+/// Tenant isolation: a catalog of another organization does not exist.
+fn require_owned(caller: &Caller, catalog: Option<Catalog>) -> Result<(), Problem> {
+    match catalog {
+        Some(catalog) if catalog.org_id == caller.organization => Ok(()),
+        _ => Err(Problem::CatalogNotFound),
+    }
 }
 
-/// Why a function ends.
+/// A function ends.
 #[derive(Debug, thiserror::Error)]
-enum End {
-    #[error("nothing can be counted")]
-    Metrics(#[source] Cause),
+enum FatalError {
+    #[error("metrics cannot be recorded")]
+    Metrics(#[source] BoxError),
     #[error("the configuration cannot be used")]
     Config(#[from] ConfigError),
-    #[error("the Lambda Runtime API does not answer")]
+    #[error("the Lambda Runtime API does not respond")]
     Runtime(#[source] lambda_runtime::Error),
 }
 
-/// Runs the function `service`, whose callers need `permissions` and whose requests `handler`
-/// answers, until the process is ended.
+/// Runs the function that serves the routes with `permission`, until the process ends.
 pub async fn run(
-    service: &'static str,
-    permissions: Permissions,
+    permission: Permission,
     handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
 ) -> ExitCode {
-    telemetry::init(service);
-    match Box::pin(serve(permissions, handler)).await {
+    telemetry::init(permission.function());
+    match Box::pin(serve(permission, handler)).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(end) => {
-            tracing::error!("{}", Chain(&end));
+        Err(error) => {
+            tracing::error!("{}", ErrorChain(&error));
             ExitCode::FAILURE
         }
     }
 }
 
 async fn serve(
-    permissions: Permissions,
+    permission: Permission,
     handler: impl AsyncFn(&App, &Request) -> Result<Response, Problem>,
-) -> Result<(), End> {
-    let config = Config::from_env(permissions)?;
-    metrics::init(config.function_name.clone()).map_err(End::Metrics)?;
-    let edge = Edge { problem_type_base: config.problem_type_base.clone() };
+) -> Result<(), FatalError> {
+    let config = Config::from_env(permission)?;
+    metrics::init(config.function_name.clone()).map_err(FatalError::Metrics)?;
+    let adapter = Adapter { problem_type_base: config.problem_type_base.clone() };
     let app = App::start(config).await;
-    http::run(edge, async |request| handler(&app, request).await).await.map_err(End::Runtime)
+    lambda::serve(adapter, async |request| handler(&app, request).await)
+        .await
+        .map_err(FatalError::Runtime)
 }

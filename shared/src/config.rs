@@ -2,84 +2,90 @@
 
 use crate::{
     csp::{InvalidKeySource, Keys},
-    store::Access,
+    routes::Permission,
+    storage::AwsConfig,
 };
 
-/// What a function is configured with.
+/// The configuration of a function.
 #[derive(Debug)]
 pub struct Config {
-    /// What Lambda calls the function: `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets.
+    /// The permission that the function's callers need.
+    pub permission: Permission,
+    /// The function's name on Lambda: `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets.
     pub function_name: String,
-    /// The region and the credentials, as Lambda sets them: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// The region and the credentials, which Lambda sets: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
-    pub aws: Access,
+    pub aws: AwsConfig,
     /// The DynamoDB table: `TABLE_NAME`.
     pub table_name: String,
-    /// The S3 bucket: `BUCKET_NAME`.
+    /// The S3 bucket of the uploaded files: `BUCKET_NAME`.
     pub bucket_name: String,
-    /// Who issues the tokens: `CSP_ISSUER`.
+    /// The issuer of tokens, as in their claim `iss`: `CSP_ISSUER`.
     pub csp_issuer: String,
-    /// The issuer's public keys: `CSP_JWKS_URL`, or the keys themselves in `CSP_JWKS`.
+    /// The issuer's public keys: `CSP_JWKS_URL` (their endpoint) or `CSP_JWKS` (the JWKS itself).
     pub csp_keys: Keys,
-    /// The permissions of which a caller needs one; the variable depends on the function.
+    /// The values of `perms` of which a caller needs one: `CSP_WRITE_PERMISSIONS` or
+    /// `CSP_READ_PERMISSIONS`.
     pub csp_permissions: Vec<String>,
-    /// What the types of problems begin with, without a slash at the end: `PROBLEM_TYPE_BASE`.
+    /// The prefix of problem types, without a slash at the end: `PROBLEM_TYPE_BASE`.
     pub problem_type_base: String,
 }
 
-/// Why the configuration cannot be used; names the variable.
+/// The configuration is not usable. The message names the variable.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The variable is not set, or empty.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
-    /// The variable is set, but not text.
+    /// The variable is not UTF-8.
     #[error("the environment variable {0} is not UTF-8")]
     NotText(&'static str),
-    /// Not one of both variables is set.
+    /// The variable had another name in an earlier release.
+    #[error("the environment variable {old} is now named {new}; rename it")]
+    Renamed {
+        /// The old name, which is set.
+        old: &'static str,
+        /// The new name.
+        new: &'static str,
+    },
+    /// Both or neither of the variables are set.
     #[error("exactly one of the environment variables CSP_JWKS_URL and CSP_JWKS must be set")]
     KeySources,
-    /// The keys cannot be used.
+    /// The keys are not usable.
     #[error("the environment variable {0} cannot be used")]
     InvalidKeySource(&'static str, #[source] InvalidKeySource),
-    /// There is no permission in the list.
+    /// The list has no permission.
     #[error("the environment variable {0} must list permissions, separated by commas")]
     NoPermission(&'static str),
-    /// Problem types would not be absolute URIs, as RFC 9457 recommends.
+    /// Problem types must be absolute URIs, as RFC 9457 recommends.
     #[error("the environment variable PROBLEM_TYPE_BASE must be an http or https URL")]
     InvalidTypeBase,
 }
 
-/// Where the permissions of each function are configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permissions {
-    /// To create customizations: `CSP_WRITE_PERMISSIONS`.
-    Create,
-    /// To read them: `CSP_READ_PERMISSIONS`.
-    Read,
-}
+/// The old name of `CSP_WRITE_PERMISSIONS`. Ignoring it could leave the write function with other
+/// permissions than its operator intends.
+const OLD_WRITE_PERMISSIONS: &str = "CSP_CREATE_PERMISSIONS";
 
-impl Permissions {
-    const fn variable(self) -> &'static str {
-        match self {
-            Self::Create => "CSP_WRITE_PERMISSIONS",
-            Self::Read => "CSP_READ_PERMISSIONS",
-        }
+/// The variable that lists the values of `perms` that grant `permission`.
+const fn permissions_variable(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Write => "CSP_WRITE_PERMISSIONS",
+        Permission::Read => "CSP_READ_PERMISSIONS",
     }
 }
 
 impl Config {
-    /// Reads the environment of a function that needs `permissions`.
+    /// Reads the environment of the function that serves the routes with `permission`.
     ///
     /// # Errors
     ///
     /// [`ConfigError`]
-    pub fn from_env(permissions: Permissions) -> Result<Self, ConfigError> {
-        Self::read(permissions, |name| std::env::var_os(name).map(std::ffi::OsString::into_string))
+    pub fn from_env(permission: Permission) -> Result<Self, ConfigError> {
+        Self::read(permission, |name| std::env::var_os(name).map(std::ffi::OsString::into_string))
     }
 
     fn read(
-        permissions: Permissions,
+        permission: Permission,
         variable: impl Fn(&str) -> Option<Result<String, std::ffi::OsString>>,
     ) -> Result<Self, ConfigError> {
         let optional = |name| match variable(name) {
@@ -96,7 +102,11 @@ impl Config {
                 .map_err(|error| ConfigError::InvalidKeySource("CSP_JWKS", error))?,
             _ => return Err(ConfigError::KeySources),
         };
-        let permissions = permissions.variable();
+        if optional(OLD_WRITE_PERMISSIONS)?.is_some() {
+            let new = permissions_variable(Permission::Write);
+            return Err(ConfigError::Renamed { old: OLD_WRITE_PERMISSIONS, new });
+        }
+        let permissions = permissions_variable(permission);
         let csp_permissions: Vec<_> = required(permissions)?
             .split(',')
             .map(str::trim)
@@ -113,13 +123,14 @@ impl Config {
         if !is_url {
             return Err(ConfigError::InvalidTypeBase);
         }
-        let aws = Access::new(
+        let aws = AwsConfig::new(
             required("AWS_REGION")?,
             required("AWS_ACCESS_KEY_ID")?,
             required("AWS_SECRET_ACCESS_KEY")?,
             optional("AWS_SESSION_TOKEN")?,
         );
         Ok(Self {
+            permission,
             function_name: required("AWS_LAMBDA_FUNCTION_NAME")?,
             aws,
             table_name: required("TABLE_NAME")?,
@@ -137,7 +148,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::telemetry::Chain;
+    use crate::error::ErrorChain;
 
     /// A JWKS with one key of 2048 bits.
     fn jwks() -> String {
@@ -160,12 +171,12 @@ mod tests {
             ("PROBLEM_TYPE_BASE", "https://example.com/probs/"),
         ]);
         variables.extend(changes.iter().copied());
-        Config::read(Permissions::Read, |name| variables.get(name).map(|&value| Ok(value.into())))
-            .map_err(|error| Chain(&error).to_string())
+        Config::read(Permission::Read, |name| variables.get(name).map(|&value| Ok(value.into())))
+            .map_err(|error| ErrorChain(&error).to_string())
     }
 
     #[test]
-    fn a_whole_configuration_is_read() {
+    fn a_complete_configuration_is_accepted() {
         let config = read(&[]).unwrap();
         assert_eq!(config.csp_permissions, ["a", "b"]);
         assert_eq!(config.problem_type_base, "https://example.com/probs");
@@ -208,6 +219,11 @@ mod tests {
             (
                 &[("CSP_READ_PERMISSIONS", " ,")],
                 "the environment variable CSP_READ_PERMISSIONS must list permissions, separated by commas",
+            ),
+            (
+                &[("CSP_CREATE_PERMISSIONS", "csp:org_owner")],
+                "the environment variable CSP_CREATE_PERMISSIONS is now named \
+                 CSP_WRITE_PERMISSIONS; rename it",
             ),
             (
                 &[("PROBLEM_TYPE_BASE", "probs")],

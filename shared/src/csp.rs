@@ -1,5 +1,27 @@
-//! Who calls: VMware CSP access tokens (JWT, RS256).
+//! Authentication with VMware CSP access tokens (JWT, RS256).
+//!
+//! ```no_run
+//! # async fn example(headers: http::HeaderMap) -> Result<(), Box<dyn std::error::Error>> {
+//! use shared::csp::{Authenticator, Keys};
+//!
+//! let keys = Keys::fetched("https://csp.example/token-public-key?format=jwks")?;
+//! let permissions = vec!["csp:org_owner".to_owned()];
+//! let authenticator = Authenticator::new("https://gaz.csp-vidm-prod.com", permissions, keys);
+//! let caller = authenticator.authenticate(&headers).await?;
+//! println!("{} of {}", caller.user, caller.organization);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `keys` | the configured source of public keys |
+//! | `jwks` | JWKS documents |
+//! | `jwks_endpoint` | fetching, caching and refreshing keys |
+//! | `rs256` | the signature check, on ring |
 
+mod jwks;
+mod jwks_endpoint;
 mod keys;
 mod rs256;
 
@@ -9,69 +31,68 @@ use ::http::{HeaderMap, header::AUTHORIZATION};
 use jsonwebtoken::{Algorithm, TokenData, Validation, errors::ErrorKind};
 use serde::Deserialize;
 
-use self::keys::KeySet;
+use self::jwks::KeySet;
 pub use self::{
-    keys::{InvalidKeySource, Keys, KeysUnavailable},
+    jwks::InvalidKeySet,
+    jwks_endpoint::JwksUnavailable,
+    keys::{InvalidKeySource, Keys},
     rs256::install_crypto_provider,
 };
-use crate::{
-    problem::Problem,
-    telemetry::{self, Chain},
-};
+use crate::{domain::OrganizationId, error::ErrorChain, telemetry};
 
-/// The header that some sibling VMware APIs name the token in.
+/// The header that some sibling VMware APIs take the token in.
 const CSP_AUTH_TOKEN: &str = "csp-auth-token";
 
-/// How far the clocks of the issuer and of this machine may differ.
+/// The accepted clock difference between the issuer and this machine.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// A longer token is refused unread, in bytes. Real ones have one to four thousand.
+/// Bytes of the longest token that is parsed. Real ones have one to four thousand.
 const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
 
-/// Whom a token speaks for.
+/// The organization and user that a token was issued for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The organization whose catalogs the caller sees.
-    pub organization: String,
+    /// The organization, whose catalogs the caller sees.
+    pub organization: OrganizationId,
     /// The user's name.
     pub user: String,
 }
 
-/// Why a token is refused: for the log. The client is told nothing of it.
+/// A token is refused. The reason is logged; the client does not learn it.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum TokenError {
     /// No header carries a token.
     #[error("there is no token")]
     Missing,
-    /// More than one header does: which of them counts would be a guess.
+    /// Several headers carry a token; choosing one would be a guess.
     #[error("there is more than one token")]
     Several,
-    /// The header's bytes are no token.
+    /// The header's value is not visible ASCII.
     #[error("the token is not text")]
     NotText,
     /// The token is longer than any real one.
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
-    /// The token is no JWT, or a header or claim of it is of another type than it must be. Which
-    /// is not told: the text of that error repeats what the sender wrote.
-    #[error("the token is not a JWT, or not of the members that it must have")]
+    /// The token is not a JWT, or a header member or claim has the wrong type. The source is left
+    /// out, because its text repeats what the client sent.
+    #[error("the token is not a JWT with the required members")]
     Malformed,
-    /// The token is signed in another way than RS256.
+    /// The token is signed with another algorithm than RS256.
     #[error("the token is not signed with RS256")]
     NotRs256,
-    /// The token's issuer or times are wrong.
+    /// The token's issuer or times are wrong; it may have expired.
     #[error("the token is not valid")]
     Invalid(#[source] jsonwebtoken::errors::Error),
-    /// The token asks for an extension that nobody here understands (RFC 7515, section 4.1.11).
+    /// The token requires an extension that is not supported (RFC 7515, section 4.1.11).
     #[error("the token has critical extensions")]
     Critical,
-    /// No configured key fits the token.
+    /// None of the issuer's keys verifies the signature.
     #[error("no key fits the token")]
     NoKey,
     /// The token is issued in the future.
     #[error("the token is not issued yet")]
     NotYetIssued,
-    /// The token speaks for no particular organization.
+    /// The token was issued for no particular organization.
     #[error("the token names no organization")]
     NoOrganization,
     /// The token names no user.
@@ -79,7 +100,7 @@ pub enum Refusal {
     NoUser,
 }
 
-impl From<jsonwebtoken::errors::Error> for Refusal {
+impl From<jsonwebtoken::errors::Error> for TokenError {
     fn from(error: jsonwebtoken::errors::Error) -> Self {
         match error.kind() {
             ErrorKind::InvalidToken
@@ -91,34 +112,24 @@ impl From<jsonwebtoken::errors::Error> for Refusal {
     }
 }
 
-/// Why a request may not go on.
+/// A request is not authenticated.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
     /// The token is missing or refused.
     #[error("the token is refused")]
-    Refused(#[from] Refusal),
-    /// The token is good, but its user may not do this.
+    Token(#[from] TokenError),
+    /// The token is valid, but its user lacks the permission.
     #[error("the user lacks the permission")]
     NotPermitted,
-    /// There are no keys to check a token with.
+    /// There are no keys to verify the token with.
     #[error("there are no keys to check the token with")]
-    KeysUnavailable(#[from] KeysUnavailable),
+    Keys(#[from] JwksUnavailable),
 }
 
-impl From<AuthenticationError> for Problem {
-    fn from(error: AuthenticationError) -> Self {
-        match error {
-            AuthenticationError::Refused(refusal) => Self::Unauthenticated(refusal),
-            AuthenticationError::NotPermitted => Self::Forbidden,
-            AuthenticationError::KeysUnavailable(cause) => Self::ServiceUnavailable(cause.into()),
-        }
-    }
-}
-
-/// The claims that are read here; jsonwebtoken itself checks `exp`, `nbf` and `iss`.
+/// The claims that are read here; jsonwebtoken checks `exp`, `nbf` and `iss`.
 #[derive(Deserialize)]
 struct Claims {
-    /// Here only to be one text: jsonwebtoken is content with a list that holds the issuer.
+    /// Requires `iss` to be a string; jsonwebtoken also accepts an array.
     #[serde(rename = "iss")]
     _issuer: String,
     #[serde(default)]
@@ -131,7 +142,7 @@ struct Claims {
     perms: serde_json::Value,
 }
 
-/// Checks tokens against the configured issuer, keys and permissions.
+/// Verifies tokens against the configured issuer, keys and permissions.
 #[derive(Debug)]
 pub struct Authenticator {
     validation: Validation,
@@ -140,8 +151,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator for tokens of `issuer`, signed with a key of `keys`, whose user holds any
-    /// of `permissions`.
+    /// Accepts tokens of `issuer` that are signed with one of `keys` and hold one of `permissions`.
     #[must_use]
     pub fn new(issuer: &str, permissions: Vec<String>, keys: Keys) -> Self {
         install_crypto_provider();
@@ -150,19 +160,19 @@ impl Authenticator {
         validation.set_issuer(&[issuer]);
         validation.leeway = LEEWAY.as_secs();
         validation.validate_nbf = true;
-        // CSP tokens carry no audience at times, and none that names this service.
+        // Real CSP tokens often carry no audience.
         validation.validate_aud = false;
         Self { validation, permissions, keys }
     }
 
-    /// Fetches the keys ahead of the first request; if that fails, the first request tries again.
+    /// Fetches the keys ahead of the first request. If that fails, the first request tries again.
     pub async fn warm_up(&self) {
         if let Err(error) = self.keys.current().await {
-            tracing::warn!(cause = %Chain(&error), "no keys at start-up");
+            tracing::warn!(cause = %ErrorChain(&error), "no keys at start-up");
         }
     }
 
-    /// Whom the token in `headers` speaks for, if it is good and its user has the permission.
+    /// Verifies the token in `headers` and its permission.
     ///
     /// # Errors
     ///
@@ -174,49 +184,47 @@ impl Authenticator {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let latest = (now + LEEWAY).as_secs_f64();
         if claims.iat.is_some_and(|issued_at| issued_at > latest) {
-            return Err(Refusal::NotYetIssued.into());
+            return Err(TokenError::NotYetIssued.into());
         }
-        // `default` means no particular organization.
-        if matches!(claims.context_name.as_str(), "" | "default") {
-            return Err(Refusal::NoOrganization.into());
-        }
-        telemetry::note_organization(&claims.context_name);
+        let organization = OrganizationId::try_from(claims.context_name)
+            .map_err(|_| TokenError::NoOrganization)?;
+        telemetry::record_organization(&organization);
         let user = [claims.username, claims.acct, claims.sub]
             .into_iter()
             .flatten()
             .find(|name| !name.is_empty())
-            .ok_or(Refusal::NoUser)?;
+            .ok_or(TokenError::NoUser)?;
 
-        let held = claims.perms.as_array().map_or(&[][..], Vec::as_slice);
+        let granted = claims.perms.as_array().map_or(&[][..], Vec::as_slice);
         let permitted =
-            self.permissions.iter().any(|wanted| held.iter().any(|perm| perm == wanted));
+            self.permissions.iter().any(|accepted| granted.iter().any(|perm| perm == accepted));
         if !permitted {
             return Err(AuthenticationError::NotPermitted);
         }
-        Ok(Caller { organization: claims.context_name, user })
+        Ok(Caller { organization, user })
     }
 
-    /// The claims of `token`, checked with the keys in hand and, where no key of them fits, with
-    /// newly fetched ones: so the first request after a rotation passes.
+    /// Verifies `token` with the cached keys and, if none of them fits, with newly fetched ones, so
+    /// that the first request after a key rotation succeeds.
     #[tracing::instrument(level = "debug", name = "token", skip_all)]
     async fn verify(&self, token: &str) -> Result<Claims, AuthenticationError> {
         let keys = self.keys.current().await?;
         match self.verify_with(&keys, token) {
-            Err(Refusal::NoKey) => match self.keys.newer_than(&keys).await {
+            Err(TokenError::NoKey) => match self.keys.newer_than(&keys).await {
                 Some(newer) => Ok(self.verify_with(&newer, token)?),
-                None => Err(Refusal::NoKey.into()),
+                None => Err(TokenError::NoKey.into()),
             },
-            verdict => Ok(verdict?),
+            result => Ok(result?),
         }
     }
 
-    fn verify_with(&self, keys: &KeySet, token: &str) -> Result<Claims, Refusal> {
+    fn verify_with(&self, keys: &KeySet, token: &str) -> Result<Claims, TokenError> {
         let header = jsonwebtoken::decode_header(token)?;
         if header.alg != Algorithm::RS256 {
-            return Err(Refusal::NotRs256);
+            return Err(TokenError::NotRs256);
         }
         if header.crit.is_some() {
-            return Err(Refusal::Critical);
+            return Err(TokenError::Critical);
         }
         for key in keys.candidates(header.kid.as_deref()) {
             match jsonwebtoken::decode(token, key, &self.validation) {
@@ -225,26 +233,26 @@ impl Authenticator {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Refusal::NoKey)
+        Err(TokenError::NoKey)
     }
 }
 
-/// The one token in `headers`, with `Bearer` or bare.
-fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
+/// Extracts the one token in `headers`, with `Bearer` or bare.
+fn token(headers: &HeaderMap) -> Result<&str, TokenError> {
     let mut values =
         headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(CSP_AUTH_TOKEN).iter());
     let value = match (values.next(), values.next()) {
-        (None, _) => return Err(Refusal::Missing),
-        (Some(_), Some(_)) => return Err(Refusal::Several),
-        (Some(value), None) => value.to_str().map_err(|_| Refusal::NotText)?,
+        (None, _) => return Err(TokenError::Missing),
+        (Some(_), Some(_)) => return Err(TokenError::Several),
+        (Some(value), None) => value.to_str().map_err(|_| TokenError::NotText)?,
     };
     let token = match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_ascii_start(),
         _ => value,
     };
     match token.len() {
-        0 => Err(Refusal::Missing),
-        length if length > MAX_TOKEN_BYTES => Err(Refusal::TooLong),
+        0 => Err(TokenError::Missing),
+        length if length > MAX_TOKEN_BYTES => Err(TokenError::TooLong),
         _ => Ok(token),
     }
 }

@@ -1,5 +1,5 @@
-//! The one way out of a process, to AWS and to the key server: one pool of connections, and this
-//! machine's root certificates read once.
+//! The HTTPS client for all outgoing requests, to AWS and to the JWKS endpoint: one connection pool,
+//! and this machine's root certificates read once.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -13,16 +13,15 @@ use aws_smithy_runtime_api::client::{
 };
 use http_body_util::{BodyExt, Limited};
 
-/// How long a connection may take to open. AWS's own endpoints take a few milliseconds.
+/// The limit for opening a connection. AWS's endpoints take a few milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an idle connection is kept. Lambda freezes a process between requests, for minutes:
-/// what the other side has closed meanwhile must not cost the next request all of its attempts.
+/// The time that an idle connection is kept. Lambda freezes a process between requests for minutes,
+/// and connections that the server closed meanwhile must not use up the next request's attempts.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest answer that is read for nothing but its connection, in bytes; real ones have a few
-/// hundred.
-const MAX_ANSWER_BYTES: usize = 4 * 1024;
+/// Bytes of a denied [`preconnect`] response that are read; real ones have a few hundred.
+const MAX_DENIAL_BYTES: usize = 4 * 1024;
 
 static CONNECTOR: LazyLock<SharedHttpConnector> = LazyLock::new(|| {
     SharedHttpConnector::new(ByScheme {
@@ -31,31 +30,30 @@ static CONNECTOR: LazyLock<SharedHttpConnector> = LazyLock::new(|| {
     })
 });
 
-/// What sends requests.
+/// The shared connector.
 #[must_use]
 pub fn connector() -> SharedHttpConnector {
     CONNECTOR.clone()
 }
 
-/// Opens a connection to `origin` ahead of the first request that goes there; whether that works
-/// out is not told.
+/// Opens a connection to `origin` ahead of the first request, ignoring failures.
 ///
-/// What is answered does not matter: it is asked as nobody, by whom nothing is allowed. Once it has
-/// been read, the connection is free.
-pub async fn open(origin: &str) {
+/// The request is unsigned, so it is denied; only the connection matters. It returns to the pool
+/// once the response is read.
+pub async fn preconnect(origin: &str) {
     if let Ok(request) = HttpRequest::get(origin)
-        && let Ok(answer) = connector().call(request).await
+        && let Ok(response) = connector().call(request).await
     {
-        let _ = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let _ = Limited::new(response.into_body(), MAX_DENIAL_BYTES).collect().await;
     }
 }
 
-/// Sends requests as their URLs want it.
+/// Chooses the connector by the URL's scheme.
 #[derive(Debug)]
 struct ByScheme {
     http: Connector,
-    /// Made when it is first needed: to read a hundred root certificates takes longer than all else
-    /// that a start does, and embedded stores and key servers on loopback have no use for them.
+    /// Created when it is first needed: reading a hundred root certificates takes longer than the
+    /// rest of a cold start, and servers on loopback do not need them.
     https: LazyLock<Connector>,
 }
 
@@ -70,7 +68,7 @@ impl HttpConnector for ByScheme {
 }
 
 fn trusting(roots: TrustStore) -> Connector {
-    // This cannot fail: no server name is configured.
+    // Building fails only for an invalid server name, and none is set.
     let tls = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
     Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))

@@ -1,31 +1,57 @@
-//! What both functions share.
+//! The crate that both functions share: everything between Lambda's events and the stores.
+//!
+//! A function is a `main` that runs a handler on [`app::App`]:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use http::StatusCode;
+//! use shared::{app, response, routes::Permission};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> ExitCode {
+//!     app::run(Permission::Read, async |app, request| {
+//!         let request = app.authorize(request).await?;
+//!         app.require_catalog(&request).await?;
+//!         Ok(response::json(StatusCode::OK, &request.caller.user)?)
+//!     })
+//!     .await
+//! }
+//! ```
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`app`] | what a function works with: made once, at start |
-//! | [`http`] | Lambda's events in, responses out, and the edge that answers whatever happens |
-//! | [`csp`] | who calls: VMware CSP access tokens |
-//! | [`problem`] | every error a client can see (RFC 9457) |
-//! | [`validation`] | what an upload must be: form, filter, archive |
-//! | [`catalog`], [`customization`], [`file_name`], [`id`], [`timestamp`] | the domain |
-//! | [`store`] | the DynamoDB table and the S3 bucket |
-//! | [`https`] | the one way out, for the store and for the issuer's keys |
-//! | [`config`], [`telemetry`], [`metrics`] | environment in, logs and metrics out |
+//! | [`app`] | a function's dependencies, and the authorization of requests |
+//! | [`routes`] | the route table: method, path, operation, permission |
+//! | [`lambda`] | the Lambda adapter: events in, responses out, deadline, panics |
+//! | [`request`], [`response`], [`view`] | HTTP without Lambda, and the JSON of responses |
+//! | [`problem`] | every error that a client can see (RFC 9457) |
+//! | [`csp`] | authentication with VMware CSP access tokens |
+//! | [`form`], [`violation`] | the multipart form of an upload, and the rules that it breaks |
+//! | [`domain`] | catalogs, customizations and builds |
+//! | [`storage`] | the DynamoDB table and the S3 bucket |
+//! | [`https`] | the HTTPS client of the stores and the JWKS endpoint |
+//! | [`config`], [`telemetry`], [`metrics`], [`error`] | environment, logs, metrics, error chains |
 //!
-//! Only [`http`] knows Lambda's events, and only [`store`] what AWS's services are asked for.
+//! Modules form no cycles: `app` stands on `lambda`, `lambda` on `problem`, `problem` on the layers
+//! whose errors it converts (`csp`, `form`, `response`, `storage`), and these on `domain`.
 
 pub mod app;
-pub mod catalog;
 pub mod config;
 pub mod csp;
-pub mod customization;
-pub mod file_name;
-pub mod http;
+pub mod domain;
+pub mod error;
+pub mod form;
 pub mod https;
-pub mod id;
+pub mod lambda;
 pub mod metrics;
+mod percent;
 pub mod problem;
-pub mod store;
+pub mod request;
+pub mod response;
+pub mod routes;
+pub mod storage;
 pub mod telemetry;
-pub mod timestamp;
 pub mod validation;
+pub mod view;
+pub mod violation;

@@ -15,9 +15,9 @@
 //! | `ArtifactBytes` | bytes | the file of each new customization |
 //! | `Refusals`, by `problem` | count | requests answered with that problem, our own faults included |
 //! | `ArchiveRefusals`, by `rule` | count | archives that break that rule |
-//! | `DynamoDbLatency`, `S3Latency`, `KeyServerLatency` | ms | each attempt, from request to answer |
-//! | `DynamoDbFaults`, `S3Faults`, `KeyServerFaults` | count | attempts that were worth another one |
-//! | `KeyRefreshes` | count | fetches that brought the issuer's keys |
+//! | `DynamoDbLatency`, `S3Latency`, `JwksEndpointLatency` | ms | each attempt, from request to answer |
+//! | `DynamoDbFaults`, `S3Faults`, `JwksEndpointFaults` | count | attempts that were worth another one |
+//! | `JwksRefreshes` | count | fetches that brought the issuer's keys |
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -25,7 +25,7 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::Level;
 
-use crate::{problem::Cause, telemetry, timestamp::Timestamp};
+use crate::{domain::Timestamp, error::BoxError, telemetry};
 
 /// Where the template's alarms and dashboard look.
 const NAMESPACE: &str = "CatalogCustomizations";
@@ -35,7 +35,7 @@ const CREATES: &str = "Creates";
 const ARTIFACT_BYTES: &str = "ArtifactBytes";
 const REFUSALS: &str = "Refusals";
 const ARCHIVE_REFUSALS: &str = "ArchiveRefusals";
-const KEY_REFRESHES: &str = "KeyRefreshes";
+const JWKS_REFRESHES: &str = "JwksRefreshes";
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
@@ -47,17 +47,17 @@ pub enum Dependency {
     /// The bytes.
     S3,
     /// The issuer's keys.
-    KeyServer,
+    JwksEndpoint,
 }
 
 impl Dependency {
-    const ALL: [Self; 3] = [Self::DynamoDb, Self::S3, Self::KeyServer];
+    const ALL: [Self; 3] = [Self::DynamoDb, Self::S3, Self::JwksEndpoint];
 
     const fn latency(self) -> &'static str {
         match self {
             Self::DynamoDb => "DynamoDbLatency",
             Self::S3 => "S3Latency",
-            Self::KeyServer => "KeyServerLatency",
+            Self::JwksEndpoint => "JwksEndpointLatency",
         }
     }
 
@@ -65,7 +65,7 @@ impl Dependency {
         match self {
             Self::DynamoDb => "DynamoDbFaults",
             Self::S3 => "S3Faults",
-            Self::KeyServer => "KeyServerFaults",
+            Self::JwksEndpoint => "JwksEndpointFaults",
         }
     }
 }
@@ -76,12 +76,12 @@ impl Dependency {
 /// # Errors
 ///
 /// If it has begun before.
-pub fn init(function_name: String) -> Result<(), Cause> {
+pub fn init(function_name: String) -> Result<(), BoxError> {
     let collector = Builder::new()
         .cloudwatch_namespace(NAMESPACE)
         .with_dimension("function_name", function_name)
         .init()?;
-    for count in [COLD_STARTS, CREATES, REFUSALS, ARCHIVE_REFUSALS, KEY_REFRESHES] {
+    for count in [COLD_STARTS, CREATES, REFUSALS, ARCHIVE_REFUSALS, JWKS_REFRESHES] {
         describe_counter!(count, Unit::Count, "");
     }
     describe_histogram!(ARTIFACT_BYTES, Unit::Bytes, "");
@@ -130,14 +130,14 @@ pub fn archive_refused(rule: &'static str) {
 
 /// The issuer's keys were fetched.
 pub fn keys_refreshed() {
-    counter!(KEY_REFRESHES).increment(1);
+    counter!(JWKS_REFRESHES).increment(1);
 }
 
-/// An attempt at `dependency` took so long; it was in vain, and another one may not be, if it is
-/// `faulty`.
-pub fn attempted(dependency: Dependency, duration: Duration, faulty: bool) {
+/// Records an attempt at a request to `dependency`. `retryable`: the attempt failed and a retry may
+/// succeed.
+pub fn attempted(dependency: Dependency, duration: Duration, retryable: bool) {
     histogram!(dependency.latency()).record(telemetry::milliseconds(duration));
-    if faulty {
+    if retryable {
         counter!(dependency.faults()).increment(1);
     }
 }

@@ -1,30 +1,47 @@
-//! Every error that a client can see, as an RFC 9457 problem document.
+//! Problem documents (RFC 9457): the one place where errors become HTTP.
 //!
-//! A [`Problem`] keeps what the client is told (its type, title and detail) apart from what the
-//! operator is told (its [source](std::error::Error::source), which is only ever logged).
+//! A [`Problem`] keeps what the client reads (type, title, detail) apart from what the operator
+//! reads: its [source](std::error::Error::source), which is only logged. Errors of the layers below
+//! convert into problems here and nowhere else; a new variant of an error does not compile until it
+//! has a problem.
+//!
+//! ```
+//! use shared::{problem::Problem, storage::StorageError};
+//!
+//! let source = "connection reset by 192.0.2.1".into();
+//! let error = StorageError::Unavailable { operation: "get item", source };
+//! let problem = Problem::from(error);
+//! assert_eq!(problem.status(), 503);
+//! let response = problem.response("https://docs.example.com/problems", uuid::Uuid::nil());
+//! assert!(!response.body().contains("192.0.2.1"));
+//! ```
 
-use ::http::StatusCode;
+use ::http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::csp::Refusal;
+use crate::{
+    csp::{AuthenticationError, TokenError},
+    error::{BoxError, HandlerError},
+    form::FormError,
+    response::{EncodingError, Response, ResponseError, with_security_headers},
+    storage::StorageError,
+    violation::Violation,
+};
 
-/// The cause of a problem: for the log, never for the client.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// An error answer. `Display` is the `detail` that the client reads.
+/// An error response. `Display` is the `detail` that the client reads.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The request breaks rules; all that it breaks are listed.
+    /// The request breaks rules; all violations are listed.
     #[error("There was an error validating the request.")]
     Validation(Vec<Violation>),
-    /// There is no token, or not a good one. Which check failed is not told.
+    /// The token is missing or refused. The client does not learn which check failed.
     #[error("A valid CSP access token is required.")]
-    Unauthenticated(#[source] Refusal),
+    Unauthenticated(#[source] TokenError),
     /// The token's user lacks the permission.
     #[error("The requesting user is not authorized for this operation.")]
     Forbidden,
-    /// There is no such catalog, or it is another organization's.
+    /// The catalog does not exist, or belongs to another organization.
     #[error("The catalog is not found.")]
     CatalogNotFound,
     /// The catalog has no such customization.
@@ -36,49 +53,94 @@ pub enum Problem {
     /// The API has no such route.
     #[error("There is no such route.")]
     NotFound,
-    /// The answer fits only compressed, and the client does not take it so.
+    /// The response fits only compressed, and the client does not accept gzip.
     #[error("The answer is too large to be sent uncompressed; send Accept-Encoding: gzip.")]
     NotAcceptable,
     /// The filter matches no released application.
     #[error("No application that matches the filter has been released yet.")]
     ApplicationNotReleased,
-    /// The idempotency key came with another request before.
+    /// The idempotency key was used for another request.
     #[error("The idempotency key was used for another request; use a new one.")]
     IdempotencyKeyReused,
-    /// The upload is larger than can be taken.
+    /// The upload exceeds the size limit.
     #[error("The upload is too large: a file may have up to 4,500,000 bytes.")]
     PayloadTooLarge,
     /// The body is not a form.
     #[error("The request's content type must be multipart/form-data.")]
     UnsupportedMediaType,
-    /// Something is wrong on our side.
+    /// A fault of this service.
     #[error("The request could not be answered because of an internal error.")]
-    Internal(#[source] Cause),
-    /// The answer does not fit, even compressed.
+    Internal(#[source] BoxError),
+    /// The response is too large even compressed.
     #[error("The answer is too large to be sent.")]
     ResponseTooLarge,
-    /// Something that we depend on does not answer, or not in time.
+    /// A dependency does not respond, or not in time.
     #[error("The service is temporarily unavailable; try again later.")]
-    ServiceUnavailable(#[source] Cause),
+    ServiceUnavailable(#[source] BoxError),
 }
 
-/// One broken rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// The part of the request that breaks it, such as `filter.branch`.
-    pub field: String,
-    /// What to do about it.
-    pub message: String,
-}
-
-impl Violation {
-    /// A broken rule of `field`.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Unavailable { .. } => Self::ServiceUnavailable(error.into()),
+            StorageError::Refused { .. }
+            | StorageError::Corrupt { .. }
+            | StorageError::Dangling { .. } => Self::Internal(error.into()),
+        }
     }
 }
 
-/// What does not vary among problems of one type.
+impl From<AuthenticationError> for Problem {
+    fn from(error: AuthenticationError) -> Self {
+        match error {
+            AuthenticationError::Token(error) => Self::Unauthenticated(error),
+            AuthenticationError::NotPermitted => Self::Forbidden,
+            AuthenticationError::Keys(error) => Self::ServiceUnavailable(error.into()),
+        }
+    }
+}
+
+impl From<FormError> for Problem {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::NotAForm => Self::UnsupportedMediaType,
+            FormError::TooLarge => Self::PayloadTooLarge,
+            FormError::Malformed(message) => {
+                Self::Validation(vec![Violation::new("body", message)])
+            }
+        }
+    }
+}
+
+impl From<ResponseError> for Problem {
+    fn from(error: ResponseError) -> Self {
+        match error {
+            ResponseError::Body(_) | ResponseError::Header(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<EncodingError> for Problem {
+    fn from(error: EncodingError) -> Self {
+        match error {
+            EncodingError::NotAcceptable => Self::NotAcceptable,
+            EncodingError::TooLarge => Self::ResponseTooLarge,
+            EncodingError::Compression(_) => Self::Internal(error.into()),
+            EncodingError::Response(error) => error.into(),
+        }
+    }
+}
+
+impl From<HandlerError> for Problem {
+    fn from(error: HandlerError) -> Self {
+        match error {
+            HandlerError::DeadlineExceeded => Self::ServiceUnavailable(error.into()),
+            HandlerError::Panic(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// The constant part of a problem type.
 struct Kind {
     status: StatusCode,
     slug: &'static str,
@@ -90,10 +152,9 @@ const fn kind(status: StatusCode, slug: &'static str, title: &'static str) -> Ki
 }
 
 impl Problem {
-    /// When a client may try again after a [`Problem::ServiceUnavailable`], in seconds.
+    /// `Retry-After` of a [`Problem::ServiceUnavailable`], in seconds.
     pub const RETRY_AFTER_SECONDS: u32 = 5;
 
-    /// The one place where errors become HTTP.
     fn kind(&self) -> Kind {
         match self {
             Self::Validation(_) => {
@@ -154,28 +215,43 @@ impl Problem {
         self.kind().slug
     }
 
-    /// The document to send: of a type below `type_base`, about the request `request_id`.
+    /// The response for the request `request_id`; `type_base` is the prefix of the type's URI.
     #[must_use]
-    pub fn document(&self, type_base: &str, request_id: Uuid) -> Document<'_> {
+    pub fn response(&self, type_base: &str, request_id: Uuid) -> Response {
         let Kind { status, slug, title } = self.kind();
-        let violations = match self {
-            Self::Validation(violations) => violations.as_slice(),
-            _ => &[],
-        };
-        Document {
+        let document = Document {
             r#type: format!("{type_base}/{slug}"),
             title,
             status: status.as_u16(),
             detail: self.to_string(),
             instance: request_id.urn().to_string(),
-            violations,
+            violations: match self {
+                Self::Validation(violations) => violations,
+                _ => &[],
+            },
+        };
+        // Strings and numbers always serialize.
+        let mut response = Response::new(serde_json::to_string(&document).unwrap_or_default());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, problem_json);
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, Self::RETRY_AFTER_SECONDS.into());
+            }
+            _ => {}
         }
+        with_security_headers(response)
     }
 }
 
 /// A problem document (RFC 9457, section 3.1).
 #[derive(Debug, Serialize)]
-pub struct Document<'a> {
+struct Document<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
@@ -188,11 +264,11 @@ pub struct Document<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::validation::form::Limits;
+    use crate::form::FormLimits;
 
     #[test]
-    fn how_large_a_file_may_be_is_told_as_it_is() {
-        let digits = Limits::PRODUCTION.file_bytes.to_string();
+    fn the_detail_of_413_names_the_size_limit() {
+        let digits = FormLimits::PRODUCTION.file_bytes.to_string();
         let (millions, rest) = digits.split_at(digits.len() - 6);
         let (thousands, ones) = rest.split_at(3);
         let detail = Problem::PayloadTooLarge.to_string();

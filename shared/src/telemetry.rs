@@ -1,19 +1,16 @@
-//! Logs: one JSON object a line on standard output, where Lambda collects it.
+//! Logs: one JSON object per line on standard output, where Lambda collects them.
 //!
-//! A request has one line of its own, written by the edge inside [`request_span`], so that whatever
-//! else is logged on its way bears its identifiers too. The keys are those that Powertools for AWS
-//! Lambda made known: <https://docs.aws.amazon.com/powertools/python/latest/core/logger/>. At
-//! `DEBUG` each step of a request (`token`, `form`, `archive`, each call to a store) has a line as
-//! well, that says how long it took.
+//! Each request has one line, which the Lambda adapter writes inside [`request_span`]; every other
+//! line of the request carries the same identifiers. The keys are those of Powertools for AWS
+//! Lambda: <https://docs.aws.amazon.com/powertools/python/latest/core/logger/>. At `DEBUG` each step
+//! of a request (`token`, `form`, `archive`, each call to a store) has a line with its duration.
 //!
-//! The trace of a request goes on to the stores without our doing: Lambda's runtime puts it into
-//! the environment, and the AWS SDK sends it from there as `x-amzn-trace-id`.
+//! Traces need no code here: Lambda's runtime puts the trace header into the environment, and the
+//! AWS SDK sends it on as `x-amzn-trace-id`.
 
 mod lines;
 
 use std::{
-    error::Error,
-    fmt,
     panic::{self, PanicHookInfo},
     sync::LazyLock,
     time::Duration,
@@ -35,9 +32,9 @@ use self::lines::Lines;
 pub(crate) use self::lines::print;
 #[cfg(test)]
 pub(crate) use self::lines::written_by;
-use crate::id::{CustomizationId, Id};
+use crate::domain::{CustomizationId, Id, OrganizationId};
 
-/// Where Lambda's advanced logging controls put the level to log at.
+/// The variable in which Lambda's advanced logging controls pass the log level.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 static CONFIGURED: LazyLock<Level> = LazyLock::new(|| {
@@ -45,31 +42,31 @@ static CONFIGURED: LazyLock<Level> = LazyLock::new(|| {
     level.unwrap_or(Level::INFO)
 });
 
-/// The least level that is logged: `AWS_LAMBDA_LOG_LEVEL`, else `INFO`.
+/// The log level: `AWS_LAMBDA_LOG_LEVEL`, or `INFO`.
 #[must_use]
 pub fn level() -> Level {
     *CONFIGURED
 }
 
-/// Begins to log on behalf of `service`; further calls do nothing.
+/// Starts logging for `service`. Further calls do nothing.
 pub fn init(service: &'static str) {
     let lines = Lines::new(service, print);
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter(level()))).try_init();
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Logs a panic with its place, inside the span of the request that it is of. The default hook writes
-/// plain text, of several lines.
+/// Logs a panic with its location, inside the span of its request. The default hook writes several
+/// lines of plain text.
 pub(crate) fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     tracing::error!(location, cause = panic.payload_as_str(), "panicked");
 }
 
-/// What is logged at `level`.
+/// Selects the lines that are logged.
 ///
-/// It is for this product's own lines. Of the libraries' only warnings are logged: at finer levels
-/// they print requests, and with them what must not be in a log. But the AWS SDK's span of each
-/// call to a store is as good as one of ours: its fields are the operation's name and numbers.
+/// `level` applies to this product's own lines. Libraries log warnings only: at finer levels they
+/// print requests, and with them secrets. An exception are the AWS SDK's spans of calls to a store,
+/// whose fields are the operation's name and numbers.
 #[expect(
     clippy::redundant_closure_for_method_calls,
     reason = "the method is not general enough for the filter"
@@ -78,7 +75,7 @@ fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
     let level = LevelFilter::from_level(level);
     let lines = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
-        // It complains of each value of a metric past the hundredth in one request.
+        // It warns of each metric value past the hundredth in one request.
         .with_target("metrics_cloudwatch_embedded", LevelFilter::OFF)
         .with_target("shared", level)
         .with_target("write_customizations", level)
@@ -86,10 +83,10 @@ fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
     let calls = Targets::new()
         .with_target("aws_sdk_dynamodb::operation", level)
         .with_target("aws_sdk_s3::operation", level);
-    lines.or(calls.and(filter_fn(|what| what.is_span())))
+    lines.or(calls.and(filter_fn(|metadata| metadata.is_span())))
 }
 
-/// What names a request, from its first moment on.
+/// The identifiers of a request.
 #[derive(Debug)]
 pub struct RequestIds<'a> {
     /// The gateway's identifier of the request: the `instance` of a problem, and the answer's
@@ -101,14 +98,14 @@ pub struct RequestIds<'a> {
     pub trace_header: Option<&'a str>,
 }
 
-/// The span of a request: its fields are in every line that is written within. What the request is
-/// about is noted once it is known.
+/// The span of a request, whose fields are in every line that is written inside it. The fields for
+/// organization, catalog and customization are recorded once they are known.
 #[must_use]
 pub fn request_span(ids: &RequestIds<'_>, method: &str, route: &str, cold_start: bool) -> Span {
     let &RequestIds { request_id, function_request_id, trace_header } = ids;
     let trace = trace_header
         .and_then(|header| header.split(';').find_map(|part| part.strip_prefix("Root=")));
-    // Of the highest level, so that it is there whatever the level.
+    // At the highest level, so that no filter removes it.
     tracing::error_span!(
         "request",
         function_request_id,
@@ -123,38 +120,23 @@ pub fn request_span(ids: &RequestIds<'_>, method: &str, route: &str, cold_start:
     )
 }
 
-/// Notes whose request it is, as a token that was checked says.
-pub fn note_organization(organization: &str) {
-    Span::current().record("org_id", organization);
+/// Records the organization of a verified token in the request's span.
+pub fn record_organization(id: &OrganizationId) {
+    Span::current().record("org_id", id.as_str());
 }
 
-/// Notes which catalog the request is about.
-pub fn note_catalog(id: &Id) {
+/// Records the catalog in the request's span.
+pub fn record_catalog(id: &Id) {
     Span::current().record("catalog_id", id.as_str());
 }
 
-/// Notes which customization the request is about.
-pub fn note_customization(id: &CustomizationId) {
+/// Records the customization in the request's span.
+pub fn record_customization(id: &CustomizationId) {
     Span::current().record("customization_id", display(id));
 }
 
-/// `duration` in milliseconds, to the microsecond.
+/// Converts `duration` to milliseconds, rounded to the microsecond.
 #[must_use]
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// An error with all its causes, on one line.
-pub struct Chain<'a>(pub &'a dyn Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }

@@ -1,6 +1,3 @@
-//! What an upload must be: its form, the filter in it, and the archive in it.
+//! Validation of uploaded archives.
 
 pub mod archive;
-pub mod filter;
-pub mod form;
-mod multipart;

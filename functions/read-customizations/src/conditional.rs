@@ -1,35 +1,34 @@
-//! Conditional requests (RFC 9110, section 13): an answer that the client has is not sent again.
+//! Conditional requests (RFC 9110, section 13): a response that the client has is not sent again.
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::{
-    http::{self, GZIP_TAG_SUFFIX, Response},
-    id::Digest,
-    problem::Problem,
+    domain::Digest,
+    response::{GZIP_TAG_SUFFIX, Response, ResponseError},
 };
 
-/// `response` with the `ETag` of its body; only the `ETag` where the request's `If-None-Match`
-/// names it, or that of the same body compressed.
-pub(crate) fn unless_known(
+/// Adds the entity tag of the body to `response`. Returns a 304 without body if `If-None-Match`
+/// lists the tag, or that of the same body compressed.
+pub(crate) fn if_none_match(
     request_headers: &HeaderMap,
     mut response: Response,
-) -> Result<Response, Problem> {
+) -> Result<Response, ResponseError> {
     let digest = Digest::of(response.body().as_bytes());
     let tags = [format!("\"{digest}\""), format!("\"{digest}{GZIP_TAG_SUFFIX}\"")];
-    let known = tags.iter().find(|tag| knows(request_headers, tag)).cloned();
+    let known = tags.iter().find(|tag| lists(request_headers, tag)).cloned();
     let [tag, _] = tags;
     if known.is_some() {
         response = Response::new(String::new());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, http::header_value(known.unwrap_or(tag))?);
+    headers.insert(header::ETAG, HeaderValue::try_from(known.unwrap_or(tag))?);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     Ok(response)
 }
 
-/// Whether `If-None-Match` names `tag`; weak tags count too (RFC 9110, section 13.1.2).
-fn knows(headers: &HeaderMap, tag: &str) -> bool {
+/// Returns true if `If-None-Match` lists `tag`; weak tags count too (RFC 9110, section 13.1.2).
+fn lists(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
@@ -44,13 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_known_body_is_not_sent_again() {
-        let respond = |if_none_match: &[&str]| {
+    fn if_none_match_with_the_entity_tag_answers_304() {
+        let respond = |values: &[&str]| {
             let mut headers = HeaderMap::new();
-            for value in if_none_match {
+            for value in values {
                 headers.append(header::IF_NONE_MATCH, value.parse().unwrap());
             }
-            unless_known(&headers, Response::new("{}".to_owned())).unwrap()
+            if_none_match(&headers, Response::new("{}".to_owned())).unwrap()
         };
         let tag = respond(&[]).headers()[header::ETAG].to_str().unwrap().to_owned();
         let weak = format!("W/{tag}");

@@ -1,26 +1,20 @@
-//! The `Idempotency-Key` header (IETF draft-ietf-httpapi-idempotency-key-header-07): a client that
-//! sends the same request under the same key again is answered the same, and nothing is doubled.
+//! The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header-07).
 
 use ::http::{HeaderMap, HeaderValue};
-use shared::{
-    id::Digest,
-    problem::{Problem, Violation},
-};
-
-use crate::upload::Upload;
+use shared::{storage::IdempotencyKey, violation::Violation};
 
 const HEADER: &str = "idempotency-key";
 
-/// The most characters of a key.
+/// The length limit of a key, in characters.
 const MAX_CHARACTERS: usize = 255;
 
-/// The digest of the request's key, if it has one: the key itself is never kept.
-pub(crate) fn key(headers: &HeaderMap) -> Result<Option<Digest>, Violation> {
+/// The hash of the request's key and `user`, if the request has a key.
+pub(crate) fn key(headers: &HeaderMap, user: &str) -> Result<Option<IdempotencyKey>, Violation> {
     let mut values = headers.get_all(HEADER).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => match parse(value) {
-            Some(key) => Ok(Some(Digest::of(key.as_bytes()))),
+            Some(key) => Ok(Some(IdempotencyKey::new(user, &key))),
             None => Err(violation()),
         },
         (Some(_), Some(_)) => Err(violation()),
@@ -34,7 +28,7 @@ fn violation() -> Violation {
     Violation::new("Idempotency-Key", message)
 }
 
-/// The key in a header: a string of RFC 8941, section 3.3.3, or the bare characters.
+/// Parses a header's value: a string of RFC 8941, section 3.3.3, or the bare characters.
 fn parse(value: &HeaderValue) -> Option<String> {
     let text = value.to_str().ok()?.trim();
     let key = match text.strip_prefix('"') {
@@ -46,7 +40,7 @@ fn parse(value: &HeaderValue) -> Option<String> {
     (1..=MAX_CHARACTERS).contains(&key.len()).then_some(key)
 }
 
-/// What stands before the closing quote, which must be the last character.
+/// Parses a quoted string without its first quote; the closing quote must be the last character.
 fn unquote(quoted: &str) -> Option<String> {
     let mut key = String::new();
     let mut characters = quoted.chars();
@@ -57,14 +51,6 @@ fn unquote(quoted: &str) -> Option<String> {
             character => key.push(character),
         }
     }
-}
-
-/// What makes two requests the same.
-pub(crate) fn fingerprint(upload: &Upload) -> Result<Digest, Problem> {
-    let Upload { file, digest, name, description, filter, .. } = upload;
-    let parts = (digest, &file.name, name, description, filter);
-    let text = serde_json::to_string(&parts).map_err(|error| Problem::Internal(error.into()))?;
-    Ok(Digest::of(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use shared::config::Permissions;
+use shared::{app, routes::Permission};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    shared::app::run(env!("CARGO_PKG_NAME"), Permissions::Create, write_customizations::handle)
-        .await
+    app::run(Permission::Write, write_customizations::handle).await
 }

@@ -23,7 +23,7 @@ use tracing_subscriber::{
 };
 
 use super::milliseconds;
-use crate::timestamp::Timestamp;
+use crate::domain::Timestamp;
 
 /// Writes each event as a line, and each span of the level `DEBUG` as it closes.
 pub(super) struct Lines<W> {

@@ -1,0 +1,51 @@
+//! `GET /v1/catalogs/{catalog_id}/customizations/{customization_id}`: gets a customization and the
+//! builds of the applications that it affects.
+
+use ::http::StatusCode;
+use shared::{
+    app::{App, AuthorizedRequest},
+    domain::CustomizationId,
+    problem::Problem,
+    response::{self, Response},
+    storage::ReferenceIds,
+    telemetry,
+};
+
+use crate::{conditional, details::CustomizationDetails};
+
+/// The most applications of a response, so that it fits well into the function's memory: 10,000
+/// take 32 MB in all (docs/performance.md).
+const MAX_APPLICATIONS: usize = 50_000;
+
+/// Reads the customization and its catalog in one request, to check ownership; then the affected
+/// applications and their build results; then their base images, products and registries.
+pub(crate) async fn handle(
+    app: &App,
+    request: &AuthorizedRequest<'_>,
+) -> Result<Response, Problem> {
+    let id = request.request.path_parameter("customization_id");
+    let id: Option<CustomizationId> = id.and_then(|id| id.parse().ok());
+    let Some(id) = id.inspect(telemetry::record_customization) else {
+        app.require_catalog(request).await?;
+        return Err(Problem::CustomizationNotFound);
+    };
+    let customization = app.require_customization(request, id).await?;
+
+    let filter = customization.filter.as_ref();
+    let (applications, build_results) = tokio::try_join!(
+        app.catalogs.applications(&request.catalog_id, filter, Some(MAX_APPLICATIONS + 1)),
+        app.builds.results(id),
+    )?;
+    if applications.len() > MAX_APPLICATIONS {
+        return Err(Problem::ResponseTooLarge);
+    }
+    let mut ids = ReferenceIds::of_filter(filter);
+    for application in &applications {
+        ids.add_application(application);
+    }
+    let references = app.catalogs.references(&ids).await?;
+
+    let body = CustomizationDetails::new(&customization, applications, build_results, &references)?;
+    let response = response::json(StatusCode::OK, &body)?;
+    Ok(conditional::if_none_match(&request.request.headers, response)?)
+}

@@ -1,0 +1,36 @@
+//! Checks the uploaded archive and computes its digest.
+
+use shared::{
+    domain::Digest,
+    form::File,
+    metrics,
+    problem::Problem,
+    validation::archive::{self, Limits},
+    violation::Violation,
+};
+use tracing::Span;
+
+/// The result of checking an uploaded file.
+pub(crate) struct CheckedFile {
+    /// The SHA-256 of the file.
+    pub(crate) digest: Digest,
+    /// The rule that the archive breaks, if it breaks one.
+    pub(crate) violation: Option<Violation>,
+}
+
+/// Checks `file` on a thread of its own: the work is pure CPU time and must not delay what waits
+/// for the network.
+pub(crate) async fn check(file: &File) -> Result<CheckedFile, Problem> {
+    let content = file.content.clone();
+    let request = Span::current();
+    let check = move || {
+        let _request = request.entered();
+        let violation = archive::check(&content, &Limits::PRODUCTION)
+            .inspect_err(|error| metrics::archive_refused(error.rule()))
+            .err()
+            .map(|error| Violation::new("file", error.to_string()));
+        CheckedFile { digest: Digest::of(&content), violation }
+    };
+    let result = tokio::task::spawn_blocking(check).await;
+    result.map_err(|panic| Problem::Internal(panic.into()))
+}

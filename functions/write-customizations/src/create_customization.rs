@@ -1,0 +1,222 @@
+//! `POST /v1/catalogs/{catalog_id}/customizations`: creates a customization from an uploaded
+//! archive.
+
+use ::http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use shared::{
+    app::{App, AuthorizedRequest},
+    domain::{
+        Artifact, Customization, CustomizationId, CustomizationStatus, Digest, Filter, Timestamp,
+        Version,
+    },
+    form::{File, Form, FormLimits},
+    metrics,
+    problem::Problem,
+    response::{self, Response, ResponseError},
+    routes::Operation,
+    storage::{
+        CreateError, IdempotencyKey, IdempotencyRecord, ReferenceIds, ResolvedReferences,
+        StorageError,
+    },
+    telemetry,
+    view::{self, CustomizationSummary},
+    violation::Violation,
+};
+use uuid::Uuid;
+
+use crate::{
+    archive_check::{self, CheckedFile},
+    idempotency,
+};
+
+const LIMITS: FormLimits = FormLimits::PRODUCTION;
+
+/// A valid upload.
+struct Upload {
+    file: File,
+    digest: Digest,
+    name: String,
+    description: Option<String>,
+    filter: Option<Filter>,
+    idempotency_key: Option<IdempotencyKey>,
+}
+
+/// Checks an upload, stores its file, then its record.
+pub(crate) async fn handle(
+    app: &App,
+    request: &AuthorizedRequest<'_>,
+) -> Result<Response, Problem> {
+    let form = Form::read(&request.request.headers, &request.request.body, &LIMITS);
+    let (file, filter) = match &form {
+        Ok(form) => (form.file.as_ref(), form.filter.as_ref()),
+        Err(_) => (None, None),
+    };
+    // The archive is checked while the catalog is read.
+    let references = ReferenceIds::of_filter(filter);
+    let (references, checked_file) =
+        tokio::join!(app.require_catalog_with_references(request, &references), check_file(file),);
+    let references = references?;
+    let key = idempotency::key(&request.request.headers, &request.caller.user);
+    let upload = Upload::validate(form?, checked_file?, &references, key)?;
+
+    let fingerprint = upload.fingerprint()?;
+    let (record, released) = tokio::join!(
+        find_idempotency_record(app, request, upload.idempotency_key),
+        any_released(app, request, upload.filter.as_ref()),
+    );
+    if let Some(record) = record? {
+        return replay(&record, fingerprint);
+    }
+    if !released? {
+        return Err(Problem::ApplicationNotReleased);
+    }
+
+    let (digest, content) = (upload.digest, upload.file.content.clone());
+    let file_bytes = content.len();
+    app.artifacts.put(&request.catalog_id, digest, content).await?;
+
+    let key = upload.idempotency_key;
+    let customization = upload.into_customization(request);
+    let record = key.map(|key| (key, IdempotencyRecord::new(fingerprint, customization.clone())));
+    let record = record.as_ref().map(|(key, record)| (*key, record));
+    match app.customizations.create(&request.caller.organization, &customization, record).await {
+        Ok(()) => {
+            metrics::created(file_bytes);
+            Ok(created(&customization)?)
+        }
+        Err(CreateError::CatalogGone) => Err(Problem::CatalogNotFound),
+        Err(CreateError::KeyUsed(record)) => replay(&record, fingerprint),
+        Err(CreateError::Storage(error)) => Err(error.into()),
+    }
+}
+
+async fn check_file(file: Option<&File>) -> Result<Option<CheckedFile>, Problem> {
+    match file {
+        Some(file) => archive_check::check(file).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn find_idempotency_record(
+    app: &App,
+    request: &AuthorizedRequest<'_>,
+    key: Option<IdempotencyKey>,
+) -> Result<Option<IdempotencyRecord>, StorageError> {
+    match key {
+        Some(key) => app.idempotency_records.find(&request.catalog_id, key).await,
+        None => Ok(None),
+    }
+}
+
+/// Returns true if the customization affects a released application. A global one is always
+/// accepted.
+async fn any_released(
+    app: &App,
+    request: &AuthorizedRequest<'_>,
+    filter: Option<&Filter>,
+) -> Result<bool, StorageError> {
+    match filter {
+        Some(filter) => app.catalogs.any_released(&request.catalog_id, filter).await,
+        None => Ok(true),
+    }
+}
+
+impl Upload {
+    /// Collects the violations of all fields.
+    fn validate(
+        form: Form,
+        checked_file: Option<CheckedFile>,
+        references: &ResolvedReferences,
+        idempotency_key: Result<Option<IdempotencyKey>, Violation>,
+    ) -> Result<Self, Problem> {
+        let Form { file, name, description, filter, mut violations } = form;
+        let idempotency_key = idempotency_key.unwrap_or_else(|violation| {
+            violations.push(violation);
+            None
+        });
+        let (digest, violation) =
+            checked_file.map(|checked| (checked.digest, checked.violation)).unzip();
+        violations.extend(violation.flatten());
+        violations.extend(unknown_references(filter.as_ref(), references));
+        let (Some(file), Some(digest), true) = (file, digest, violations.is_empty()) else {
+            return Err(Problem::Validation(violations));
+        };
+        let name =
+            name.unwrap_or_else(|| file.name.stem().chars().take(LIMITS.name_characters).collect());
+        Ok(Self { file, digest, name, description, filter, idempotency_key })
+    }
+
+    /// The digest of the operation and its fields.
+    fn fingerprint(&self) -> Result<Digest, ResponseError> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            operation: String,
+            digest: Digest,
+            filename: &'a str,
+            name: &'a str,
+            description: Option<&'a str>,
+            filter: Option<&'a Filter>,
+        }
+        let fields = Fields {
+            operation: format!("{:?}", Operation::CreateCustomization),
+            digest: self.digest,
+            filename: self.file.name.as_str(),
+            name: &self.name,
+            description: self.description.as_deref(),
+            filter: self.filter.as_ref(),
+        };
+        Ok(Digest::of(serde_json::to_string(&fields)?.as_bytes()))
+    }
+
+    fn into_customization(self, request: &AuthorizedRequest<'_>) -> Customization {
+        Customization {
+            id: CustomizationId::generate(),
+            version: Version::FIRST,
+            artifact: Artifact { id: self.digest, filename: self.file.name },
+            name: self.name,
+            description: self.description,
+            catalog_id: request.catalog_id.clone(),
+            status: CustomizationStatus::CREATED,
+            filter: self.filter,
+            created_by: request.caller.user.clone(),
+            created_at: Timestamp::now(),
+            updated_by: None,
+            updated_at: None,
+            removed_by: None,
+            removed_at: None,
+            revision: 1,
+            change_id: Uuid::new_v4(),
+        }
+    }
+}
+
+/// The violations of a filter that names a base image or product that does not exist.
+fn unknown_references(filter: Option<&Filter>, references: &ResolvedReferences) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let Some(filter) = filter else { return violations };
+    if filter.base_image_id().is_some_and(|id| references.base_image(id).is_err()) {
+        violations.push(Violation::new("filter.base_image_id", "there is no such base image"));
+    }
+    if filter.product_key().is_some_and(|key| references.product(key).is_err()) {
+        violations.push(Violation::new("filter.product_key", "there is no such product"));
+    }
+    violations
+}
+
+/// Repeats the response to the first request with the idempotency key.
+fn replay(record: &IdempotencyRecord, fingerprint: Digest) -> Result<Response, Problem> {
+    if record.fingerprint == fingerprint {
+        Ok(created(&record.customization)?)
+    } else {
+        Err(Problem::IdempotencyKeyReused)
+    }
+}
+
+fn created(customization: &Customization) -> Result<Response, ResponseError> {
+    telemetry::record_customization(&customization.id);
+    let body = CustomizationSummary::from(customization);
+    let mut response = response::json(StatusCode::CREATED, &body)?;
+    let location = HeaderValue::try_from(view::customization_path(customization))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}

@@ -1,0 +1,143 @@
+//! JWKS documents (RFC 7517): the public keys that RS256 signatures are verified with.
+
+use std::ops::RangeInclusive;
+
+use base64_simd::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+
+/// The most keys of one set that are used; more would only slow down the refusal of a bad token.
+const MAX_KEYS: usize = 16;
+
+/// Bytes of an accepted modulus, without leading zeros: 2048 to 8192 bits, as ring requires. A key
+/// of another size would fail with every token.
+const MODULUS_BYTES: RangeInclusive<usize> = 256..=1024;
+
+/// A set of public keys for RS256.
+#[derive(Debug)]
+pub struct KeySet(Vec<PublicKey>);
+
+#[derive(Debug)]
+struct PublicKey {
+    id: Option<String>,
+    key: DecodingKey,
+}
+
+/// The document is not a usable [`KeySet`].
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidKeySet {
+    /// It is not a JWKS. The error holds no text of the document, which can be anything and of any
+    /// length.
+    #[error("not a JWKS (line {line}, column {column})")]
+    Malformed {
+        /// The line of the error, from 1.
+        line: usize,
+        /// The column of the error in bytes, from 1.
+        column: usize,
+    },
+    /// It holds no RSA key for RS256 of a safe size.
+    #[error("no RSA key of 2048 to 8192 bits for RS256 signatures")]
+    NoUsableKey,
+}
+
+impl From<serde_json::Error> for InvalidKeySet {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed { line: error.line(), column: error.column() }
+    }
+}
+
+/// The members of a JWK that are used here (RFC 7517, section 4; RFC 7518, section 6.3).
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    r#use: Option<String>,
+    alg: Option<String>,
+    kid: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+impl KeySet {
+    /// Parses a JWKS. Skips keys of other types and uses, and entries that are not keys (RFC 7517,
+    /// section 5).
+    pub(super) fn parse(jwks: &[u8]) -> Result<Self, InvalidKeySet> {
+        #[derive(Deserialize)]
+        struct Jwks {
+            keys: Vec<serde_json::Value>,
+        }
+        let jwks: Jwks = serde_json::from_slice(jwks)?;
+        let jwks = jwks.keys.into_iter().filter_map(|jwk| Jwk::deserialize(jwk).ok());
+        let mut keys: Vec<_> = jwks.filter_map(PublicKey::from_jwk).collect();
+        if keys.is_empty() {
+            return Err(InvalidKeySet::NoUsableKey);
+        }
+        if keys.len() > MAX_KEYS {
+            tracing::warn!("of {} keys only the first {MAX_KEYS} are used", keys.len());
+            keys.truncate(MAX_KEYS);
+        }
+        Ok(Self(keys))
+    }
+
+    /// The keys that may have signed a token with the key identifier `id`. A key without an
+    /// identifier may have signed any token, and a token without one may be signed by any key.
+    pub(super) fn candidates<'a>(
+        &'a self,
+        id: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a DecodingKey> {
+        self.0
+            .iter()
+            .filter(move |key| id.is_none() || key.id.is_none() || key.id.as_deref() == id)
+            .map(|key| &key.key)
+    }
+}
+
+impl PublicKey {
+    fn from_jwk(jwk: Jwk) -> Option<Self> {
+        let fits = jwk.kty == "RSA"
+            && jwk.r#use.is_none_or(|r#use| r#use == "sig")
+            && jwk.alg.is_none_or(|alg| alg == "RS256");
+        let modulus = URL_SAFE_NO_PAD.decode_to_vec(jwk.n?).ok()?;
+        let exponent = URL_SAFE_NO_PAD.decode_to_vec(jwk.e?).ok()?;
+        let safe = MODULUS_BYTES.contains(&modulus.len()) && modulus.first() != Some(&0);
+        let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+        (fits && safe).then_some(Self { id: jwk.kid, key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn jwk(modulus: &[u8]) -> Value {
+        json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode_to_string(modulus), "e": "AQAB"})
+    }
+
+    fn parse(keys: &[Value]) -> Result<KeySet, InvalidKeySet> {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_key_of_an_unsafe_size_is_skipped() {
+        for bytes in [256, 1024] {
+            assert_eq!(parse(&[jwk(&vec![0xff; bytes])]).unwrap().0.len(), 1, "{bytes} bytes");
+        }
+        let mut padded = [0xff; 257];
+        padded[0] = 0;
+        for modulus in [&[0xff; 255][..], &[0xff; 1025], &padded, &[]] {
+            let bytes = modulus.len();
+            let result = parse(&[jwk(modulus)]);
+            assert!(matches!(result, Err(InvalidKeySet::NoUsableKey)), "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn keys_past_the_limit_are_skipped() {
+        let mut keys = vec![jwk(&[0xff; 256]); MAX_KEYS + 1];
+        assert_eq!(parse(&keys).unwrap().0.len(), MAX_KEYS);
+        keys[0] = json!("not a key");
+        keys[1]["use"] = json!("enc");
+        assert_eq!(parse(&keys).unwrap().0.len(), MAX_KEYS - 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! Customizations.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    CustomizationId, Digest, FileName, Filter, Id, Timestamp, Version, open_enum::open_enum,
+};
+
+/// A customization: an uploaded archive and the filter that selects applications of a catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customization {
+    /// The customization's identifier.
+    pub id: CustomizationId,
+    /// The current version.
+    pub version: Version,
+    /// The current version's file.
+    pub artifact: Artifact,
+    /// The name that its owner gave it.
+    pub name: String,
+    /// A description in its owner's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The catalog it belongs to.
+    pub catalog_id: Id,
+    /// Progress in the build pipeline.
+    pub status: CustomizationStatus,
+    /// The applications it applies to; without a filter it is *global* and applies to all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+    /// The user who created it.
+    pub created_by: String,
+    /// The time of creation.
+    pub created_at: Timestamp,
+    /// The user who last changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<String>,
+    /// The time of the last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// The user who removed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_by: Option<String>,
+    /// The time of removal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
+    /// Number of writes so far, for optimistic locking: each write expects the revision that was
+    /// read and raises it.
+    pub revision: u64,
+    /// Random identifier of the last write. A condition that fails on an item with the same
+    /// `change_id` means that the write had succeeded and its response was lost.
+    pub change_id: Uuid,
+}
+
+impl Customization {
+    /// Returns true if it applies to every application of its catalog.
+    #[must_use]
+    pub fn is_global(&self) -> bool {
+        self.filter.is_none()
+    }
+}
+
+/// The file of a customization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// The SHA-256 of its bytes.
+    pub id: Digest,
+    /// The file name that it was uploaded with.
+    pub filename: FileName,
+}
+
+open_enum! {
+    /// The progress of a customization in the build pipeline.
+    CustomizationStatus {
+        /// Uploaded; the pipeline has not started.
+        CREATED = "CREATED",
+        /// A new version was uploaded.
+        UPDATED = "UPDATED",
+        /// Removed.
+        DELETED = "DELETED",
+        /// The pipeline is applying the customization.
+        PROCESSING_CREATE_STARTED = "PROCESSING_CREATE_STARTED",
+        /// The pipeline has applied the customization.
+        PROCESSING_CREATE_SUCCEEDED = "PROCESSING_CREATE_SUCCEEDED",
+        /// The pipeline could not apply the customization.
+        PROCESSING_CREATE_FAILED = "PROCESSING_CREATE_FAILED",
+        /// The pipeline is applying a new version.
+        PROCESSING_UPDATE_STARTED = "PROCESSING_UPDATE_STARTED",
+        /// The pipeline has applied the new version.
+        PROCESSING_UPDATE_SUCCEEDED = "PROCESSING_UPDATE_SUCCEEDED",
+        /// The pipeline could not apply the new version.
+        PROCESSING_UPDATE_FAILED = "PROCESSING_UPDATE_FAILED",
+        /// The pipeline is rebuilding without the customization.
+        PROCESSING_DELETE_STARTED = "PROCESSING_DELETE_STARTED",
+        /// The pipeline has rebuilt without the customization.
+        PROCESSING_DELETE_SUCCEEDED = "PROCESSING_DELETE_SUCCEEDED",
+        /// The pipeline could not rebuild without the customization.
+        PROCESSING_DELETE_FAILED = "PROCESSING_DELETE_FAILED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_status_passes_through() {
+        let status: CustomizationStatus = from_value(json!("PAUSED")).unwrap();
+        assert_eq!(json!(status), json!("PAUSED"));
+    }
+}

@@ -1,0 +1,157 @@
+//! Identifiers: what may stand in a table key, an object key or a path.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The most characters an [`Id`] holds.
+const MAX_CHARACTERS: usize = 128;
+
+/// The most bytes an [`Id`] holds: DynamoDB takes sort keys of up to 1,024 bytes, and the longest
+/// is an application's, with the 12 bytes of its prefix, four identifiers and three separators.
+const MAX_BYTES: usize = 252;
+
+/// An identifier that somebody else chose: of a catalog, an application, a base image, a registry,
+/// or the key of a product or branch.
+///
+/// 1 to 128 characters of at most 252 bytes in UTF-8. `#` separates the parts of a table key, `/`
+/// and `\` those of a path, and `%` begins an escape, so none of them, nor a control character, is
+/// part of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Id(String);
+
+/// Why a text is no [`Id`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be 1 to {MAX_CHARACTERS} characters of at most {MAX_BYTES} bytes, none of them \
+     `#`, `/`, `\\`, `%` or a control character"
+)]
+pub struct InvalidId;
+
+impl Id {
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        let fits = (1..=MAX_BYTES).contains(&text.len()) && text.chars().count() <= MAX_CHARACTERS;
+        let reserved = |c: char| c.is_control() || matches!(c, '#' | '/' | '\\' | '%');
+        let climbs = matches!(text.as_str(), "." | "..");
+        if !fits || climbs || text.contains(reserved) {
+            return Err(InvalidId);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for Id {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identifier of a customization: a UUID v7, so that they sort by time of creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CustomizationId(Uuid);
+
+/// Why a text is no [`CustomizationId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a UUID in its hyphenated lower-case form")]
+pub struct InvalidCustomizationId;
+
+impl CustomizationId {
+    /// A new identifier, later than every earlier one of this process.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl FromStr for CustomizationId {
+    type Err = InvalidCustomizationId;
+
+    /// Takes the one form that is ever given out, so that one customization has one path.
+    fn from_str(text: &str) -> Result<Self, InvalidCustomizationId> {
+        let id = Uuid::try_parse(text).map_err(|_| InvalidCustomizationId)?;
+        let mut canonical = Uuid::encode_buffer();
+        if id.hyphenated().encode_lower(&mut canonical) != text {
+            return Err(InvalidCustomizationId);
+        }
+        Ok(Self(id))
+    }
+}
+
+impl TryFrom<String> for CustomizationId {
+    type Error = InvalidCustomizationId;
+
+    fn try_from(text: String) -> Result<Self, InvalidCustomizationId> {
+        text.parse()
+    }
+}
+
+impl From<CustomizationId> for String {
+    fn from(id: CustomizationId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for CustomizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_short_and_free_of_separators() {
+        let (long, heavy) = ("a".repeat(128), "𝄞".repeat(63));
+        for good in ["a", "apache_kafka", "2.x", "été 7", &long, &heavy] {
+            assert_eq!(good.parse::<Id>().map(String::from), Ok(good.to_owned()));
+        }
+        let (long, heavy) = (long + "a", heavy + "a");
+        for bad in ["", "a#b", "a/b", "a\\b", "a%23b", "a\nb", "\u{7f}", ".", "..", &long, &heavy] {
+            assert_eq!(bad.parse::<Id>(), Err(InvalidId), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_customization_id_has_one_spelling() {
+        let id = CustomizationId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for other in [
+            id.to_string().to_uppercase(),
+            id.to_string().replace('-', ""),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            String::new(),
+        ] {
+            assert_eq!(other.parse::<CustomizationId>(), Err(InvalidCustomizationId));
+        }
+    }
+}
