@@ -4,7 +4,7 @@ use admin::import::Import;
 use local::catalog::SAMPLE_ORGANIZATION;
 use measure::Outcome;
 use serde_json::{Value, json};
-use shared::store::Table;
+use shared::storage::Table;
 
 use crate::progress;
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use measure::Outcome;
-use shared::telemetry::Chain;
+use shared::error::ErrorChain;
 
 /// Measures how fast the functions are, and what the whole stack bears.
 ///
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench: {}", Chain(error.as_ref()));
+            eprintln!("bench: {}", ErrorChain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

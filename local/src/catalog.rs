@@ -6,10 +6,11 @@ use std::{
 };
 
 use admin::{
-    catalog_file::{CatalogEntry, CatalogFile, Fault},
+    catalog_file::{CatalogEntry, CatalogFile, FieldError},
     import::{Import, ImportError},
+    records::WriteError,
 };
-use shared::store::{StoreError, Table, WriteError};
+use shared::storage::{StorageError, Table};
 
 use crate::build::workspace;
 
@@ -45,18 +46,18 @@ pub enum CatalogsError {
         /// The file.
         path: PathBuf,
         /// All that is wrong with it.
-        faults: Vec<Fault>,
+        faults: Vec<FieldError>,
     },
     /// The table cannot be read.
     #[error("the catalogs cannot be loaded")]
-    Store(#[from] StoreError),
+    Store(#[from] StorageError),
     /// The table cannot be written.
     #[error("the catalogs cannot be loaded")]
     Write(#[from] WriteError),
 }
 
-fn listed(faults: &[Fault]) -> String {
-    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
+fn listed(faults: &[FieldError]) -> String {
+    faults.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Catalogs {
@@ -86,10 +87,8 @@ impl Catalogs {
     /// Writes them into the table; where they are already, nothing changes.
     pub(crate) async fn load(&self, table: &Table) -> Result<(), CatalogsError> {
         let import = Import::check(&self.json, table).await.map_err(|error| match error {
-            ImportError::Store(error) => error.into(),
-            ImportError::Faults(faults) => {
-                CatalogsError::Faults { path: self.path.clone(), faults }
-            }
+            ImportError::Storage(error) => error.into(),
+            ImportError::File(faults) => CatalogsError::Faults { path: self.path.clone(), faults },
         })?;
         Ok(import.write(table, |_| {}).await?)
     }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use shared::routes::Permission;
 use tokio::sync::{Semaphore, watch};
 use tracing::warn;
 
@@ -31,12 +32,21 @@ impl FunctionName {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::WriteCustomizations, Self::ReadCustomizations];
 
+    /// The function that serves the routes with `permission`.
+    #[must_use]
+    pub const fn of(permission: Permission) -> Self {
+        match permission {
+            Permission::Write => Self::WriteCustomizations,
+            Permission::Read => Self::ReadCustomizations,
+        }
+    }
+
     /// The function's name, which is its package's and its binary's too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::WriteCustomizations => "write-customizations",
-            Self::ReadCustomizations => "read-customizations",
+            Self::WriteCustomizations => Permission::Write.function(),
+            Self::ReadCustomizations => Permission::Read.function(),
         }
     }
 }

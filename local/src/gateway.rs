@@ -17,9 +17,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use shared::{
-    http::Edge,
-    problem::{Problem, Violation},
-    telemetry::Chain,
+    error::ErrorChain,
+    problem::Problem,
+    routes::{BASE_PATH, Operation, Route},
+    violation::Violation,
 };
 use tokio::{
     net::TcpListener,
@@ -28,7 +29,7 @@ use tokio::{
 use tracing::error;
 use uuid::Uuid;
 
-pub use self::event::{MalformedAnswer, STAGE};
+pub use self::event::MalformedAnswer;
 use crate::{
     function::{Function, FunctionName, InvocationError},
     limits::Limits,
@@ -36,65 +37,15 @@ use crate::{
     server::Server,
 };
 
-/// A route of the API.
-#[derive(Debug)]
-pub struct Route {
-    /// The HTTP method.
-    pub method: Method,
-    /// The path below the stage, with parameters in braces.
-    pub resource: &'static str,
-    /// Who answers.
-    pub function: FunctionName,
-}
-
-/// All routes: those of the deployment's template.
-pub const ROUTES: [Route; 3] = [
-    Route {
-        method: Method::POST,
-        resource: "/catalogs/{catalog_id}/customizations",
-        function: FunctionName::WriteCustomizations,
-    },
-    Route {
-        method: Method::GET,
-        resource: "/catalogs/{catalog_id}/customizations/{customization_id}",
-        function: FunctionName::ReadCustomizations,
-    },
-    Route {
-        method: Method::GET,
-        resource: "/catalogs/{catalog_id}/files/{digest}",
-        function: FunctionName::ReadCustomizations,
-    },
-];
-
-impl Route {
-    /// The route of a request, and the parameters in its path, decoded.
-    fn find(
-        method: &Method,
-        path: &str,
-    ) -> Option<(&'static Self, BTreeMap<&'static str, String>)> {
-        let path = path.strip_prefix('/')?.strip_prefix(STAGE)?;
-        ROUTES
-            .iter()
-            .filter(|route| route.method == *method)
-            .find_map(|route| Some((route, parameters(route.resource, path)?)))
-    }
-}
-
-fn parameters(resource: &'static str, path: &str) -> Option<BTreeMap<&'static str, String>> {
-    let mut parameters = BTreeMap::new();
-    let mut segments = path.split('/');
-    for expected in resource.split('/') {
-        let segment = segments.next()?;
-        match expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) if !segment.is_empty() => {
-                let value = percent_decode_str(segment).decode_utf8_lossy().into_owned();
-                parameters.insert(name, value);
-            }
-            None if segment == expected => {}
-            _ => return None,
-        }
-    }
-    segments.next().is_none().then_some(parameters)
+/// The route of a request, and the parameters in its path, decoded.
+fn find_route(method: &Method, path: &str) -> Option<(Route, BTreeMap<&'static str, String>)> {
+    let path = path.strip_prefix(BASE_PATH)?;
+    let decode = |value| percent_decode_str(value).decode_utf8_lossy().into_owned();
+    Operation::ALL.iter().map(|operation| operation.route()).find_map(|route| {
+        let parameters = route.parameters(path).filter(|_| route.method == *method)?;
+        let parameters = parameters.into_iter().map(|(name, value)| (name, decode(value)));
+        Some((route, parameters.collect()))
+    })
 }
 
 /// The functions behind the gateway.
@@ -132,7 +83,7 @@ impl Gateway {
         limits: Limits,
         problem_type_base: String,
     ) -> io::Result<Self> {
-        let api = Arc::new(Api { functions, limits, edge: Edge { problem_type_base } });
+        let api = Arc::new(Api { functions, limits, problem_type_base });
         let router = Router::new().fallback(answer).with_state(api);
         Server::start_on(listener, router).map(Self)
     }
@@ -149,7 +100,7 @@ impl Gateway {
 struct Api {
     functions: Functions,
     limits: Limits,
-    edge: Edge,
+    problem_type_base: String,
 }
 
 /// Why a function's answer did not reach the client.
@@ -199,7 +150,7 @@ async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
 impl Api {
     async fn forward(&self, id: Uuid, parts: &Parts, body: Body) -> Result<Response, Problem> {
         let (route, path_parameters) =
-            Route::find(&parts.method, parts.uri.path()).ok_or(Problem::NotFound)?;
+            find_route(&parts.method, parts.uri.path()).ok_or(Problem::NotFound)?;
         let body = read(parts, body, self.limits.body_bytes).await?;
         let event = event::Incoming {
             id,
@@ -216,7 +167,7 @@ impl Api {
             return Err(Problem::PayloadTooLarge);
         }
         drop(body);
-        Ok(self.invoke(route.function, event).await?)
+        Ok(self.invoke(FunctionName::of(route.permission), event).await?)
     }
 
     async fn invoke(
@@ -231,10 +182,10 @@ impl Api {
 
     fn refuse(&self, id: Uuid, parts: &Parts, problem: &Problem) -> Response {
         if problem.status().is_server_error() {
-            let cause = Chain(problem).to_string();
+            let cause = ErrorChain(problem).to_string();
             error!(request = %id, method = %parts.method, path = parts.uri.path(), cause);
         }
-        self.edge.problem(problem, id).map(Body::from)
+        problem.response(&self.problem_type_base, id).map(Body::from)
     }
 }
 
@@ -277,19 +228,29 @@ mod tests {
 
     #[test]
     fn a_path_finds_its_route() {
-        let found = |method: &Method, path| {
-            Route::find(method, path).map(|(route, parameters)| {
-                (route.resource, parameters.into_values().collect::<Vec<_>>())
-            })
-        };
-        let [create, get, file] = &ROUTES;
-        for (method, path, route, parameters) in [
-            (Method::POST, "/v1/catalogs/c/customizations", create, &["c"][..]),
-            (Method::GET, "/v1/catalogs/c/customizations/i", get, &["c", "i"]),
-            (Method::GET, "/v1/catalogs/a%20b/files/%2E%2F%FF", file, &["a b", "./\u{fffd}"]),
+        for (method, path, operation, parameters) in [
+            (
+                Method::POST,
+                "/v1/catalogs/c/customizations",
+                Operation::CreateCustomization,
+                &["c"][..],
+            ),
+            (
+                Method::GET,
+                "/v1/catalogs/c/customizations/i",
+                Operation::GetCustomization,
+                &["c", "i"],
+            ),
+            (
+                Method::GET,
+                "/v1/catalogs/a%20b/files/%2E%2F%FF",
+                Operation::GetFile,
+                &["a b", "./\u{fffd}"],
+            ),
         ] {
-            let parameters = parameters.iter().map(|&value| value.to_owned()).collect();
-            assert_eq!(found(&method, path), Some((route.resource, parameters)), "{path}");
+            let (route, found) = find_route(&method, path).expect(path);
+            assert_eq!(route.operation, operation, "{path}");
+            assert_eq!(found.into_values().collect::<Vec<_>>(), parameters, "{path}");
         }
     }
 
@@ -308,7 +269,7 @@ mod tests {
             (Method::GET, "*"),
             (Method::GET, "/"),
         ] {
-            assert!(Route::find(&method, path).is_none(), "{method} {path}");
+            assert!(find_route(&method, path).is_none(), "{method} {path}");
         }
     }
 }

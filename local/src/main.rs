@@ -19,7 +19,7 @@ use local::{
     stores::{Environment, Stores},
 };
 use serde_json::json;
-use shared::{catalog::Application, telemetry::Chain};
+use shared::{domain::Application, error::ErrorChain};
 use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -118,7 +118,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("local: {}", Chain(error.as_ref()));
+            eprintln!("local: {}", ErrorChain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use shared::store::Table;
+use shared::storage::Table;
 
 use crate::{
     csp,

@@ -102,9 +102,8 @@ impl Operation {
     #[must_use]
     pub fn find(method: &Method, path: &str) -> Option<Self> {
         let path = path.strip_prefix(BASE_PATH).unwrap_or(path);
-        Self::ALL.iter().copied().find(|operation| {
-            operation.route().method == *method && operation.route().matches(path)
-        })
+        let is_route = |route: Route| route.method == *method && route.parameters(path).is_some();
+        Self::ALL.iter().copied().find(|operation| is_route(operation.route()))
     }
 }
 
@@ -122,7 +121,7 @@ impl Route {
         let mut path = BASE_PATH.to_owned();
         for segment in self.resource.split('/').skip(1) {
             path.push('/');
-            match is_parameter(segment).then(|| parameters.next()).flatten() {
+            match parameter_name(segment).and_then(|_| parameters.next()) {
                 Some(value) => path.extend(percent::encode(value)),
                 None => path.push_str(segment),
             }
@@ -130,21 +129,27 @@ impl Route {
         path
     }
 
-    fn matches(&self, path: &str) -> bool {
-        let (mut expected, mut given) = (self.resource.split('/'), path.split('/'));
-        loop {
-            match (expected.next(), given.next()) {
-                (None, None) => return true,
-                (Some(segment), Some(given)) if is_parameter(segment) && !given.is_empty() => {}
-                (Some(segment), Some(given)) if segment == given => {}
-                _ => return false,
+    /// Matches a path below [`BASE_PATH`]. Returns the names and values of its parameters, in their
+    /// order and not decoded, or `None` if the path is of another route.
+    #[must_use]
+    pub fn parameters<'a>(&self, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+        let mut parameters = Vec::new();
+        let mut segments = path.split('/');
+        for expected in self.resource.split('/') {
+            match (segments.next()?, parameter_name(expected)) {
+                ("", Some(_)) => return None,
+                (value, Some(name)) => parameters.push((name, value)),
+                (segment, None) if segment == expected => {}
+                _ => return None,
             }
         }
+        segments.next().is_none().then_some(parameters)
     }
 }
 
-fn is_parameter(segment: &str) -> bool {
-    segment.starts_with('{')
+/// The name in braces, if the segment of a resource is a parameter.
+fn parameter_name(segment: &'static str) -> Option<&'static str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
 }
 
 #[cfg(test)]

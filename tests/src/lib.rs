@@ -8,9 +8,9 @@
 //! | [`form`] | the multipart form of an upload, honest or not |
 //! | [`jwt`] | tokens that no honest issuer makes |
 //! | [`iam`] | what IAM must allow whoever sends a request to a store |
-//! | [`key_server`] | a server of token keys that rotates, hangs and lies |
+//! | [`jwks_endpoint`] | a server of token keys that rotates, hangs and lies |
 //! | [`process`] | the commands and the functions, as processes |
-//! | [`proxy`] | what stands between the functions and a store, sees what is asked, and does harm |
+//! | [`proxy`] | what stands between the functions and a store, sees what is asked, and does fault |
 //! | [`tarball`] | archives, honest or not |
 #![allow(
     clippy::expect_used,
@@ -28,8 +28,8 @@ pub mod api;
 pub mod contract;
 pub mod form;
 pub mod iam;
+pub mod jwks_endpoint;
 pub mod jwt;
-pub mod key_server;
 pub mod process;
 pub mod proxy;
 pub mod stack;

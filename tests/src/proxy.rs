@@ -1,5 +1,5 @@
 //! What stands between the functions and a store: it hands everything on, sees what is asked, and
-//! does such harm as a network or a store does, to those requests that a test names.
+//! does such fault as a network or a store does, to those requests that a test names.
 //!
 //! It speaks HTTP by hand, as no server library breaks its own answers.
 
@@ -57,21 +57,21 @@ struct Store {
 
 /// What is done to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harm {
+pub enum Fault {
     /// The connection is reset; the store gets nothing of the request.
     Reset,
     /// The connection is reset when half of the request's body is sent.
     ResetInRequest,
     /// The store does what it is asked; then the connection is reset.
-    LoseAnswer,
+    LoseResponse,
     /// The store does what it is asked; the connection is reset in the midst of its answer.
-    ResetInAnswer,
+    ResetInResponse,
     /// The store does what it is asked; the connection ends in the midst of its answer.
     Truncate,
     /// The store does what it is asked; its answer is made a page of somebody else's.
-    Garble,
+    ForeignResponse,
     /// The store does what it is asked; its answer is made no HTTP.
-    Babble,
+    InvalidHttp,
     /// The store does what it is asked, after this time.
     Delay(Duration),
     /// Nobody answers; the store gets nothing of the request.
@@ -83,52 +83,52 @@ pub enum Harm {
     /// The store cancels a transaction: with these reasons, one for each action.
     Cancel(&'static [&'static str]),
     /// The store does what it is asked, and answers that another transaction is in the way.
-    Disown,
+    FalseConflict,
     /// The store does nothing of a batch, and answers that all of it is left to be done.
-    Postpone,
+    Unprocessed,
 }
 
-/// Which requests harm is done to: those for an operation whose paths or bodies hold these texts.
+/// Which requests fault is done to: those for an operation whose paths or bodies hold these texts.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// As [`Proxy::asked`] names it.
+    /// As [`Proxy::take_operations`] names it.
     pub operation: &'static str,
     /// All of them.
     pub texts: Vec<String>,
 }
 
-/// How many requests harm is done to.
+/// How many requests fault is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     /// The first one.
     Once,
     /// All of them, until the end.
-    ForGood,
+    Always,
 }
 
 #[derive(Debug)]
 struct Rule {
     call: Call,
-    harm: Harm,
+    fault: Fault,
     times: Times,
     done: Arc<AtomicUsize>,
 }
 
-/// Harm that is being done.
+/// Fault that is being done.
 #[derive(Debug)]
-pub struct Inflicted {
+pub struct InjectedFault {
     store: Arc<Store>,
     done: Arc<AtomicUsize>,
 }
 
-impl Inflicted {
+impl InjectedFault {
     /// How many requests it was done to.
     pub fn times(&self) -> usize {
         self.done.load(Ordering::SeqCst)
     }
 
     /// Ends it.
-    pub fn lift(&self) {
+    pub fn stop(&self) {
         lock(&self.store.rules).retain(|rule| !Arc::ptr_eq(&rule.done, &self.done));
     }
 }
@@ -152,7 +152,7 @@ impl Drop for Proxy {
 
 impl Proxy {
     /// A proxy before the store at `endpoint`.
-    pub async fn before(endpoint: String) -> Self {
+    pub async fn start(endpoint: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let store = Arc::new(Store {
@@ -175,7 +175,7 @@ impl Proxy {
     }
 
     /// From now on the store is at `endpoint`.
-    pub fn move_to(&self, endpoint: String) {
+    pub fn set_endpoint(&self, endpoint: String) {
         *lock(&self.store.endpoint) = endpoint;
     }
 
@@ -186,7 +186,7 @@ impl Proxy {
 
     /// The operations that the store was asked for since the last call, in the order of their
     /// names: which of several at once comes first is chance.
-    pub fn asked(&self) -> Vec<String> {
+    pub fn take_operations(&self) -> Vec<String> {
         let mut asked = mem::take(&mut *lock(&self.store.asked));
         asked.sort();
         asked
@@ -203,11 +203,11 @@ impl Proxy {
         mem::take(&mut *lock(&self.store.needed))
     }
 
-    /// From now on `harm` is done to requests.
-    pub fn inflict(&self, harm: Harm, call: Call, times: Times) -> Inflicted {
+    /// From now on `fault` is done to requests.
+    pub fn inject(&self, fault: Fault, call: Call, times: Times) -> InjectedFault {
         let done = Arc::<AtomicUsize>::default();
-        lock(&self.store.rules).push(Rule { call, harm, times, done: Arc::clone(&done) });
-        Inflicted { store: Arc::clone(&self.store), done }
+        lock(&self.store.rules).push(Rule { call, fault, times, done: Arc::clone(&done) });
+        InjectedFault { store: Arc::clone(&self.store), done }
     }
 
     /// Does this to all connections that wait for a request now.
@@ -351,33 +351,33 @@ impl Store {
             };
             lock(&self.asked).push(head.operation().to_owned());
             lock(&self.traces).push(head.trace().to_owned());
-            if self.harm(&head, b"", |harm| harm == Harm::ResetInRequest).is_some() {
+            if self.fault(&head, b"", |fault| fault == Fault::ResetInRequest).is_some() {
                 connection.body(head.body_bytes / 2).await?;
                 return connection.reset();
             }
             let body = connection.body(head.body_bytes).await?;
             let needed = iam::permissions(&head.method, &head.path, &head.headers, &body);
             lock(&self.needed).extend(needed);
-            let harm = self.harm(&head, &body, |harm| harm != Harm::ResetInRequest);
-            let Some(next) = self.answer(connection, &head, body, harm).await? else {
+            let fault = self.fault(&head, &body, |fault| fault != Fault::ResetInRequest);
+            let Some(next) = self.answer(connection, &head, body, fault).await? else {
                 return Ok(());
             };
             connection = next;
         }
     }
 
-    /// The harm to be done to a request, of those kinds.
-    fn harm(&self, head: &Head, body: &[u8], kinds: impl Fn(Harm) -> bool) -> Option<Harm> {
+    /// The fault to be done to a request, of those kinds.
+    fn fault(&self, head: &Head, body: &[u8], kinds: impl Fn(Fault) -> bool) -> Option<Fault> {
         let text = format!("{}\n{}", head.path, String::from_utf8_lossy(body));
         let rules = lock(&self.rules);
         let rule = rules.iter().find(|rule| {
-            kinds(rule.harm)
+            kinds(rule.fault)
                 && rule.call.operation == head.operation()
                 && rule.call.texts.iter().all(|part| text.contains(part))
-                && (rule.times == Times::ForGood || rule.done.load(Ordering::SeqCst) == 0)
+                && (rule.times == Times::Always || rule.done.load(Ordering::SeqCst) == 0)
         })?;
         rule.done.fetch_add(1, Ordering::SeqCst);
-        Some(rule.harm)
+        Some(rule.fault)
     }
 
     /// Answers a request; the connection comes back if it can take another one.
@@ -386,56 +386,56 @@ impl Store {
         mut connection: Connection,
         head: &Head,
         body: Bytes,
-        harm: Option<Harm>,
+        fault: Option<Fault>,
     ) -> io::Result<Option<Connection>> {
-        let answer = match harm {
+        let answer = match fault {
             None => self.hand_on(head, body).await?,
-            Some(Harm::Reset | Harm::ResetInRequest) => {
+            Some(Fault::Reset | Fault::ResetInRequest) => {
                 connection.reset()?;
                 return Ok(None);
             }
-            Some(Harm::LoseAnswer) => {
+            Some(Fault::LoseResponse) => {
                 self.hand_on(head, body).await?;
                 connection.reset()?;
                 return Ok(None);
             }
-            Some(harm @ (Harm::ResetInAnswer | Harm::Truncate)) => {
+            Some(fault @ (Fault::ResetInResponse | Fault::Truncate)) => {
                 let answer = self.hand_on(head, body).await?;
                 connection.send(&answer[..answer.len() - answer.len() / 4]).await?;
-                if harm == Harm::ResetInAnswer {
+                if fault == Fault::ResetInResponse {
                     connection.reset()?;
                 }
                 return Ok(None);
             }
-            Some(Harm::Garble) => {
+            Some(Fault::ForeignResponse) => {
                 self.hand_on(head, body).await?;
                 serialize(head, 200, &HeaderMap::new(), b"<html>Sign in to the network</html>")
             }
-            Some(Harm::Babble) => {
+            Some(Fault::InvalidHttp) => {
                 self.hand_on(head, body).await?;
                 b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()
             }
-            Some(Harm::Delay(time)) => {
+            Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
                 self.hand_on(head, body).await?
             }
-            Some(Harm::Stall) => loop {
+            Some(Fault::Stall) => loop {
                 // Until the client has had enough.
                 connection.more().await?;
             },
-            Some(Harm::Corrupt) => {
+            Some(Fault::Corrupt) => {
                 let mut body = body.to_vec();
                 let middle = body.len() / 2;
                 body[middle] ^= 1;
                 self.hand_on(head, body.into()).await?
             }
-            Some(Harm::Postpone) => postponed(head, &body),
-            Some(Harm::Disown) => {
+            Some(Fault::Unprocessed) => postponed(head, &body),
+            Some(Fault::FalseConflict) => {
                 self.hand_on(head, body).await?;
                 failure(head, 400, "TransactionConflictException")
             }
-            Some(Harm::Fail(status, code)) => failure(head, status, code),
-            Some(Harm::Cancel(reasons)) => cancellation(head, reasons),
+            Some(Fault::Fail(status, code)) => failure(head, status, code),
+            Some(Fault::Cancel(reasons)) => cancellation(head, reasons),
         };
         connection.send(&answer).await?;
         Ok(Some(connection))

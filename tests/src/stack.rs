@@ -17,7 +17,7 @@ use local::{
     stores::TABLE,
 };
 use serde_json::Value;
-use shared::{id::Digest, store::Table};
+use shared::{domain::Digest, storage::Table};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -82,13 +82,13 @@ impl Contents {
         self.below(catalog, "CUSTOMIZATION#")
     }
 
-    /// The receipts of a catalog's creates, by the digests of their idempotency keys.
-    pub fn receipts(&self, catalog: &str) -> BTreeMap<&str, &Item> {
+    /// The idempotency records of a catalog, by the hashes of their keys.
+    pub fn idempotency_records(&self, catalog: &str) -> BTreeMap<&str, &Item> {
         self.below(catalog, "IDEMPOTENCY#")
     }
 
     fn below(&self, catalog: &str, prefix: &str) -> BTreeMap<&str, &Item> {
-        let partition = format!("CATALOG#{catalog}");
+        let partition = format!("CUSTOMIZATIONS#{catalog}");
         let items = self.items.iter().filter(|((pk, _), _)| *pk == partition);
         items.filter_map(|((_, sk), item)| Some((sk.strip_prefix(prefix)?, item))).collect()
     }
@@ -107,8 +107,8 @@ impl Contents {
                 assert_eq!(stored.as_deref(), Some(digest), "the bytes of {id}");
             }
             let mut answered = BTreeSet::new();
-            for (key, receipt) in self.receipts(catalog) {
-                let id = text(&receipt["customization"], "id");
+            for (key, record) in self.idempotency_records(catalog) {
+                let id = text(&record["customization"], "id");
                 assert!(customizations.contains_key(id), "{key} is for {id}, which is not there");
                 assert!(answered.insert(id), "{id} has two keys");
             }
@@ -262,15 +262,15 @@ impl ProxiedStack {
     /// A new stack with the sample catalog, and these limits.
     pub async fn start(limits: Limits) -> Self {
         // Where the stores are is known once they run, and the functions then run, too.
-        let dynamodb = Proxy::before(String::new()).await;
-        let s3 = Proxy::before(String::new()).await;
+        let dynamodb = Proxy::start(String::new()).await;
+        let s3 = Proxy::start(String::new()).await;
         let environment = [
             ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
             ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
         ];
         let stack = TestStack::start_within(limits, &environment).await;
-        dynamodb.move_to(stack.stack().stores().dynamodb_endpoint());
-        s3.move_to(stack.stack().stores().s3_endpoint());
+        dynamodb.set_endpoint(stack.stack().stores().dynamodb_endpoint());
+        s3.set_endpoint(stack.stack().stores().s3_endpoint());
         Self { stack, dynamodb, s3 }
     }
 

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use flate2::bufread::GzDecoder;
 use serde::de::DeserializeOwned;
-use shared::id::Digest;
+use shared::domain::Digest;
 
 use crate::Outcome;
 

@@ -12,11 +12,9 @@ use axum::{
     },
 };
 use serde::{Deserialize, Serialize};
+use shared::routes::BASE_PATH;
 use time::{OffsetDateTime, format_description::FormatItem, macros::format_description};
 use uuid::Uuid;
-
-/// The stage that the template deploys to.
-pub const STAGE: &str = "v1";
 
 /// `09/Apr/2015:12:34:56 +0000`
 const REQUEST_TIME: &[FormatItem<'_>] = format_description!(
@@ -122,7 +120,7 @@ impl Incoming<'_> {
 
     fn path_below_stage(&self) -> &str {
         let path = self.uri.path();
-        path.strip_prefix('/').and_then(|path| path.strip_prefix(STAGE)).unwrap_or(path)
+        path.strip_prefix(BASE_PATH).unwrap_or(path)
     }
 
     fn multi_value_headers(&self) -> BTreeMap<&str, Vec<Cow<'_, str>>> {
@@ -175,7 +173,7 @@ impl Incoming<'_> {
             request_time_epoch: now.unix_timestamp_nanos() / 1_000_000,
             resource_id: "local",
             resource_path: self.resource,
-            stage: STAGE,
+            stage: BASE_PATH.trim_start_matches('/'),
         }
     }
 }

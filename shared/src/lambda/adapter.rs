@@ -249,20 +249,26 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let context = Context::default();
         let invocation = Invocation::new(&event(), &context, false);
-        let panicking = async |_: &Request| -> Result<Response, Problem> { panic!("on purpose") };
-        let panicked = runtime.block_on(adapter.respond(event(), &invocation, &panicking));
+        // With a subscriber, like every test that logs: if a thread without one reached a log
+        // statement first, tracing would cache it as disabled for the other tests too.
+        let respond = |handler: &dyn Fn() -> Result<Response, Problem>| {
+            let mut response = Value::Null;
+            telemetry::written_by(|| {
+                let handler = async |_: &Request| handler();
+                let respond = adapter.respond(event(), &invocation, &handler);
+                response = json!(runtime.block_on(respond));
+            });
+            response
+        };
+        let panicked = respond(&|| panic!("on purpose"));
         let problem = Problem::Internal("x".into());
         let expected = problem.response(&adapter.problem_type_base, invocation.ids.request_id);
         let expected = ProxyResponse::new(EncodedResponse::identity(expected), event().version);
-        assert_eq!(json!(panicked), json!(expected));
-        assert_eq!(json!(panicked)["statusCode"], 500);
+        assert_eq!(panicked, json!(expected));
+        assert_eq!(panicked["statusCode"], 500);
 
-        let working = async |_: &Request| Ok(Response::new("fine".to_owned()));
-        let worked = runtime.block_on(adapter.respond(event(), &invocation, &working));
-        assert_eq!(
-            (&json!(worked)["statusCode"], &json!(worked)["body"]),
-            (&json!(200), &json!("fine"))
-        );
+        let succeeded = respond(&|| Ok(Response::new("fine".to_owned())));
+        assert_eq!((&succeeded["statusCode"], &succeeded["body"]), (&json!(200), &json!("fine")));
     }
 
     #[test]

@@ -29,18 +29,16 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
     with_key("corrupt").create(postgresql()).await.id();
 
     let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
-    let receipt =
-        stack.contents().await.receipts(SAMPLE_CATALOG).keys().next().unwrap().to_string();
+    let customizations = format!("CUSTOMIZATIONS#{SAMPLE_CATALOG}");
+    let contents = stack.contents().await;
+    let idempotency_key =
+        contents.idempotency_records(SAMPLE_CATALOG).keys().next().unwrap().to_string();
     let number = || AttributeValue::N("7".to_owned());
     let corrupt = [
-        (catalog.clone(), format!("CUSTOMIZATION#{with_corrupt_record}"), "artifact"),
+        (customizations.clone(), format!("CUSTOMIZATION#{with_corrupt_record}"), "artifact"),
         (format!("CUSTOMIZATION#{with_corrupt_build}"), "BUILD#x".to_owned(), "status"),
-        (
-            catalog.clone(),
-            format!("APPLICATION#apache_kafka#2#{DEBIAN}#{KAFKA_ON_DEBIAN}"),
-            "registry_id",
-        ),
-        (catalog, format!("IDEMPOTENCY#{receipt}"), "customization"),
+        (catalog, format!("APPLICATION#apache_kafka#2#{DEBIAN}#{KAFKA_ON_DEBIAN}"), "registry_id"),
+        (customizations, format!("IDEMPOTENCY#{idempotency_key}"), "customization"),
         (format!("CATALOG#{OTHER_CATALOG}"), "CATALOG".to_owned(), "org_id"),
         ("PRODUCT#argo-cd".to_owned(), "PRODUCT".to_owned(), "name"),
     ];
@@ -76,7 +74,7 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
 async fn values_and_attributes_of_a_later_version_pass_through() {
     let stack = TestStack::start().await;
     let id = stack.api().create(Form::upload()).await.id();
-    let record = (&*format!("CATALOG#{SAMPLE_CATALOG}"), &*format!("CUSTOMIZATION#{id}"));
+    let record = (&*format!("CUSTOMIZATIONS#{SAMPLE_CATALOG}"), &*format!("CUSTOMIZATION#{id}"));
     stack.set(record, "status", text("HIBERNATED")).await;
     stack.set(record, "invented_later", text("x")).await;
     let partition = format!("CUSTOMIZATION#{id}");

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use admin::pipeline;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use local::limits::Limits;
-use shared::customization::{BuildResult, BuildStatus};
+use shared::domain::{BuildResult, BuildStatus};
 use tests::{
     api::Answer,
     form::Form,
@@ -42,7 +43,7 @@ async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
     let api = stack.api();
     let keyed = api.header("idempotency-key", "k");
-    let asked = || (dynamodb.asked(), s3.asked());
+    let asked = || (dynamodb.take_operations(), s3.take_operations());
     // What the start asked for.
     drop(asked());
 
@@ -96,15 +97,17 @@ async fn the_runbook_knows_the_sizes_of_items() {
         failure: None,
     };
     let catalog_id = SAMPLE_CATALOG.parse().unwrap();
-    stack.table().record_build(&catalog_id, id.parse().unwrap(), &result).await.unwrap();
+    let id_parsed = id.parse().unwrap();
+    pipeline::record_build(&stack.table(), &catalog_id, id_parsed, &result).await.unwrap();
 
     let contents = stack.contents().await;
     let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
+    let customizations = format!("CUSTOMIZATIONS#{SAMPLE_CATALOG}");
     let rows = [
         ("catalog", &*catalog, "CATALOG"),
         ("application", &catalog, &format!("APPLICATION#apache_kafka#2#{DEBIAN}#")),
-        ("customization", &catalog, "CUSTOMIZATION#"),
-        ("receipt of an idempotency key", &catalog, "IDEMPOTENCY#"),
+        ("customization", &customizations, "CUSTOMIZATION#"),
+        ("idempotency record", &customizations, "IDEMPOTENCY#"),
         ("build result", &format!("CUSTOMIZATION#{id}"), "BUILD#"),
         ("base image", &format!("BASE_IMAGE#{DEBIAN}"), "BASE_IMAGE"),
         ("product", "PRODUCT#apache_kafka", "PRODUCT"),

@@ -5,20 +5,21 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use admin::records::{self, Record};
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::{catalog::SAMPLE_ORGANIZATION, limits::Limits, stores::TABLE};
 use serde_json::{from_value, json};
-use shared::store::Record;
+
 use tests::{
     api::{Answer, Api, Problem},
     form::Form,
     proxy::{
-        Call, Harm,
-        Harm::{
-            Babble, Cancel, Corrupt, Delay, Disown, Fail, Garble, LoseAnswer, Postpone, Reset,
-            ResetInAnswer, ResetInRequest, Stall, Truncate,
+        Call, Fault,
+        Fault::{
+            Cancel, Corrupt, Delay, Fail, FalseConflict, ForeignResponse, InvalidHttp,
+            LoseResponse, Reset, ResetInRequest, ResetInResponse, Stall, Truncate, Unprocessed,
         },
-        Inflicted, Times,
+        InjectedFault, Times,
     },
     stack::{Contents, ProxiedStack, REGISTRY, SAMPLE_CATALOG},
     tarball::Tarball,
@@ -42,24 +43,24 @@ use Outcome::{Internal, Success, Unavailable};
 
 /// A fault: the answer where it happens once, the answer where it happens for good, and how often
 /// the call is tried then.
-type Fault = (Harm, Outcome, Outcome, usize);
+type FaultRow = (Fault, Outcome, Outcome, usize);
 
 /// What any store or network does.
-const ANY: &[Fault] = &[
+const ANY: &[FaultRow] = &[
     (Reset, Success, Unavailable, 3),
-    (LoseAnswer, Success, Unavailable, 3),
+    (LoseResponse, Success, Unavailable, 3),
     // What is no HTTP is not tried again.
-    (Babble, Unavailable, Unavailable, 1),
+    (InvalidHttp, Unavailable, Unavailable, 1),
     (Delay(Duration::from_millis(200)), Success, Success, 1),
     (Stall, Success, Unavailable, 2),
 ];
 
-const BROKEN_OFF: &[Fault] =
-    &[(ResetInAnswer, Success, Unavailable, 3), (Truncate, Success, Unavailable, 3)];
+const BROKEN_OFF: &[FaultRow] =
+    &[(ResetInResponse, Success, Unavailable, 3), (Truncate, Success, Unavailable, 3)];
 
-const DYNAMODB: &[Fault] = &[
+const DYNAMODB: &[FaultRow] = &[
     // Nor is what has no sense.
-    (Garble, Unavailable, Unavailable, 1),
+    (ForeignResponse, Unavailable, Unavailable, 1),
     (Fail(500, "InternalServerError"), Success, Unavailable, 3),
     (Fail(400, "ProvisionedThroughputExceededException"), Success, Unavailable, 3),
     (Fail(400, "RequestLimitExceeded"), Success, Unavailable, 3),
@@ -67,9 +68,9 @@ const DYNAMODB: &[Fault] = &[
     (Fail(400, "AccessDeniedException"), Internal, Internal, 1),
 ];
 
-const BATCH: &[Fault] = &[(Postpone, Success, Unavailable, 6)];
+const BATCH: &[FaultRow] = &[(Unprocessed, Success, Unavailable, 6)];
 
-const TRANSACTION: &[Fault] = &[
+const TRANSACTION: &[FaultRow] = &[
     (Fail(400, "TransactionInProgressException"), Success, Unavailable, 3),
     // What the SDK does not try again, and we do.
     (Fail(400, "TransactionConflictException"), Success, Unavailable, 6),
@@ -78,20 +79,20 @@ const TRANSACTION: &[Fault] = &[
     (Cancel(&["ProvisionedThroughputExceeded", "None", "None"]), Success, Unavailable, 6),
     (Cancel(&["ValidationError", "None", "None"]), Internal, Internal, 1),
     // As when the answer to an attempt is lost while it is at work, and the next is in its way.
-    (Disown, Success, Unavailable, 6),
+    (FalseConflict, Success, Unavailable, 6),
 ];
 
-const S3: &[Fault] = &[
+const S3: &[FaultRow] = &[
     (Fail(500, "InternalError"), Success, Unavailable, 3),
     (Fail(503, "SlowDown"), Success, Unavailable, 3),
     (Fail(403, "AccessDenied"), Internal, Internal, 1),
 ];
 
-const UPLOAD: &[Fault] = &[
+const UPLOAD: &[FaultRow] = &[
     (ResetInRequest, Success, Unavailable, 3),
     // All that is needed of the answer is its status: that the bytes are there, or were before.
-    (Garble, Success, Success, 1),
-    (ResetInAnswer, Success, Success, 3),
+    (ForeignResponse, Success, Success, 1),
+    (ResetInResponse, Success, Success, 3),
     (Truncate, Success, Success, 3),
     (Fail(409, "ConditionalRequestConflict"), Success, Unavailable, 6),
     // Its checksum is found wrong.
@@ -108,12 +109,11 @@ enum Route {
 
 /// A call: its operation, what only its requests hold besides what only its case's do, and what
 /// may happen to it.
-type RouteCall = (Route, &'static str, &'static str, &'static [&'static [Fault]]);
+type RouteCall = (Route, &'static str, &'static str, &'static [&'static [FaultRow]]);
 
 const CALLS: &[RouteCall] = &[
-    (Route::Create, "GetItem", r#"{"S":"CATALOG"}"#, &[ANY, BROKEN_OFF, DYNAMODB]),
+    (Route::Create, "BatchGetItem", "CATALOG#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
     (Route::Create, "GetItem", "IDEMPOTENCY#", &[ANY, BROKEN_OFF, DYNAMODB]),
-    (Route::Create, "BatchGetItem", "PRODUCT#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
     (Route::Create, "Query", "APPLICATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
     (Route::Create, "PUT", "", &[ANY, S3, UPLOAD]),
     (Route::Create, "TransactWriteItems", "", &[ANY, BROKEN_OFF, DYNAMODB, TRANSACTION]),
@@ -121,7 +121,7 @@ const CALLS: &[RouteCall] = &[
     (Route::Customization, "Query", "BUILD#", &[ANY, BROKEN_OFF, DYNAMODB]),
     (Route::Customization, "Query", "APPLICATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
     (Route::Customization, "BatchGetItem", "PRODUCT#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
-    (Route::File, "GetItem", r#"{"S":"CATALOG"}"#, &[ANY, BROKEN_OFF, DYNAMODB]),
+    (Route::File, "BatchGetItem", "CATALOG#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
     (Route::File, "HEAD", "", &[ANY, BROKEN_OFF, S3]),
 ];
 
@@ -132,7 +132,7 @@ struct Case {
     route: Route,
     operation: &'static str,
     text: &'static str,
-    harm: Harm,
+    fault: Fault,
     times: Times,
     outcome: Outcome,
     attempts: usize,
@@ -141,12 +141,12 @@ struct Case {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for &(route, operation, text, faults) in CALLS {
-        for &(harm, once, for_good, attempts) in faults.iter().copied().flatten() {
+        for &(fault, once, always, attempts) in faults.iter().copied().flatten() {
             for (times, outcome, attempts) in
-                [(Times::Once, once, 1), (Times::ForGood, for_good, attempts)]
+                [(Times::Once, once, 1), (Times::Always, always, attempts)]
             {
                 let name = format!("case-{:04}", cases.len());
-                cases.push(Case { name, route, operation, text, harm, times, outcome, attempts });
+                cases.push(Case { name, route, operation, text, fault, times, outcome, attempts });
             }
         }
     }
@@ -190,21 +190,22 @@ impl Case {
         api.get(&format!("/v1/catalogs/{}/customizations/{id}", self.name)).await
     }
 
-    /// Does the case's harm from now on.
-    fn inflict(&self, stack: &ProxiedStack, id: &str) -> Inflicted {
+    /// Does the case's fault from now on.
+    fn inject(&self, stack: &ProxiedStack, id: &str) -> InjectedFault {
         let text = |text: &str| text.to_owned();
         let (proxy, mine) = match (self.operation, self.text) {
             ("PUT" | "HEAD", _) => (&stack.s3, format!("/{}/", self.name)),
             (_, "PRODUCT#") => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
             (_, "BUILD#") => (&stack.dynamodb, text(id)),
+            (_, "IDEMPOTENCY#") => (&stack.dynamodb, format!("CUSTOMIZATIONS#{}", self.name)),
             _ => (&stack.dynamodb, format!("CATALOG#{}", self.name)),
         };
         let call = Call { operation: self.operation, texts: vec![mine, text(self.text)] };
-        proxy.inflict(self.harm, call, self.times)
+        proxy.inject(self.fault, call, self.times)
     }
 
     #[track_caller]
-    fn assert_answered(&self, answer: &Answer, inflicted: &Inflicted) {
+    fn assert_answered(&self, answer: &Answer, injected: &InjectedFault) {
         match self.outcome {
             Success => {
                 let status = if self.route == Route::Create { 201 } else { 200 };
@@ -213,7 +214,7 @@ impl Case {
             Unavailable => answer.assert_problem(&Problem::UNAVAILABLE),
             Internal => answer.assert_problem(&Problem::INTERNAL),
         }
-        assert_eq!(inflicted.times(), self.attempts, "attempts that harm was done to");
+        assert_eq!(injected.times(), self.attempts, "attempts that fault was done to");
     }
 
     async fn run(&self, stack: &ProxiedStack) {
@@ -226,16 +227,21 @@ impl Case {
     }
 
     async fn run_create(&self, stack: &ProxiedStack, api: &Api) {
-        let inflicted = self.inflict(stack, "");
+        let injected = self.inject(stack, "");
         let answer = self.create(api).await;
-        self.assert_answered(&answer, &inflicted);
-        inflicted.lift();
+        self.assert_answered(&answer, &injected);
+        injected.stop();
 
         let stored = stored_customizations(stack, &self.name).await;
         let may_have_written = self.operation == "TransactWriteItems"
             && matches!(
-                self.harm,
-                LoseAnswer | ResetInAnswer | Truncate | Babble | Garble | Disown
+                self.fault,
+                LoseResponse
+                    | ResetInResponse
+                    | Truncate
+                    | InvalidHttp
+                    | ForeignResponse
+                    | FalseConflict
             );
         let expected = usize::from(self.outcome == Success || may_have_written);
         assert_eq!(stored.len(), expected, "of a failed request there is nothing");
@@ -253,10 +259,10 @@ impl Case {
 
     async fn run_customization(&self, stack: &ProxiedStack, api: &Api) {
         let id = self.create(api).await.id();
-        let inflicted = self.inflict(stack, &id);
+        let injected = self.inject(stack, &id);
         let answer = self.get(api, &id).await;
-        self.assert_answered(&answer, &inflicted);
-        inflicted.lift();
+        self.assert_answered(&answer, &injected);
+        injected.stop();
 
         let again = self.get(api, &id).await;
         assert_eq!(again.json()["affected_releasables"][0]["application_id"], *self.name);
@@ -268,10 +274,10 @@ impl Case {
     async fn run_file(&self, stack: &ProxiedStack, api: &Api) {
         let created = self.create(api).await.json();
         let url = created["artifact"]["url"].as_str().unwrap();
-        let inflicted = self.inflict(stack, "");
+        let injected = self.inject(stack, "");
         let answer = api.get(url).await;
-        self.assert_answered(&answer, &inflicted);
-        inflicted.lift();
+        self.assert_answered(&answer, &injected);
+        injected.stop();
         assert!(api.get(url).await.json()["url"].is_string());
     }
 }
@@ -282,7 +288,7 @@ async fn stored_customizations(stack: &ProxiedStack, catalog: &str) -> Vec<Strin
     let found = stack.stack.dynamodb().query().table_name(TABLE);
     let found = found
         .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-        .expression_attribute_values(":pk", text(format!("CATALOG#{catalog}")))
+        .expression_attribute_values(":pk", text(format!("CUSTOMIZATIONS#{catalog}")))
         .expression_attribute_values(":prefix", text("CUSTOMIZATION#".to_owned()))
         .send()
         .await
@@ -298,7 +304,7 @@ async fn each_fault_has_its_answer_and_nothing_is_lost_or_doubled() {
     let mut records: Vec<_> = cases.iter().flat_map(Case::records).collect();
     // Catalogs are written one by one; what is between them, in batches.
     records.sort_by_key(|record| matches!(record, Record::Catalog(_)));
-    stack.stack.table().import(&records, |_| {}).await.unwrap();
+    records::write(&stack.stack.table(), &records, |_| {}).await.unwrap();
 
     let turns = Arc::new(Semaphore::new(CASES_AT_ONCE));
     let mut running = Vec::new();
@@ -323,7 +329,7 @@ async fn each_fault_has_its_answer_and_nothing_is_lost_or_doubled() {
     contents.assert_whole();
     for case in &cases {
         assert_eq!(contents.customizations(&case.name).len(), 1, "{case:?}");
-        assert_eq!(contents.receipts(&case.name).len(), 1, "{case:?}");
+        assert_eq!(contents.idempotency_records(&case.name).len(), 1, "{case:?}");
     }
     assert_invisible(&stack, &contents).await;
 }
@@ -337,7 +343,7 @@ async fn assert_invisible(stack: &ProxiedStack, contents: &Contents) {
     let mut refused = 0;
     for (pk, sk) in put.filter_map(|permission| permission.item) {
         let (Some(catalog), Some(id)) =
-            (pk.strip_prefix("CATALOG#"), sk.strip_prefix("CUSTOMIZATION#"))
+            (pk.strip_prefix("CUSTOMIZATIONS#"), sk.strip_prefix("CUSTOMIZATION#"))
         else {
             continue;
         };
@@ -354,7 +360,7 @@ async fn assert_invisible(stack: &ProxiedStack, contents: &Contents) {
 async fn a_catalog_that_changes_hands_meanwhile_is_not_found() {
     let stack = ProxiedStack::start(Limits::AWS).await;
     let call = Call { operation: "PUT", texts: Vec::new() };
-    let slow = stack.s3.inflict(Delay(Duration::from_secs(1)), call, Times::ForGood);
+    let slow = stack.s3.inject(Delay(Duration::from_secs(1)), call, Times::Always);
     let api = stack.stack.api();
     let creating = tokio::spawn(async move { api.create(Form::upload()).await });
     while slow.times() == 0 {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use admin::pipeline;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::csp::Token;
 use serde_json::json;
-use shared::customization::CustomizationStatus;
+use shared::domain::CustomizationStatus;
 use tests::{
     api::{Answer, Api, Problem},
     form::{Form, archive},
@@ -29,7 +30,8 @@ async fn the_same_request_is_answered_the_same_and_writes_nothing() {
     // Whatever has become of it since, and whatever has been released or not.
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
     let (catalog_id, customization_id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
-    stack.table().set_status(&catalog_id, customization_id, &started, "x").await.unwrap();
+    let table = stack.table();
+    pipeline::set_status(&table, &catalog_id, customization_id, &started, "x").await.unwrap();
 
     let before = stack.contents().await;
     for _ in 0..3 {
@@ -105,7 +107,7 @@ async fn many_at_once_make_one_customization() {
     assert_eq!(bodies.len(), 1, "all get the same answer");
     let after = stack.contents().await;
     after.assert_whole();
-    assert_eq!(after.items.len(), before.items.len() + 2, "a record and a receipt");
+    assert_eq!(after.items.len(), before.items.len() + 2, "a record and its idempotency record");
     assert_eq!(after.objects.len(), before.objects.len() + 1);
 }
 
@@ -120,17 +122,28 @@ async fn a_key_counts_in_its_catalog_only() {
 }
 
 #[tokio::test]
+async fn users_of_a_catalog_do_not_share_idempotency_keys() {
+    let stack = TestStack::start().await;
+    let alice = stack.api_with(Token::default().user("alice"));
+    let bob = stack.api_with(Token::default().user("bob"));
+    let first = create(&alice, "k", Form::upload()).await.id();
+    let second = create(&bob, "k", Form::upload().text("name", "another")).await.id();
+    assert_ne!(first, second);
+    assert_eq!(create(&alice, "k", Form::upload()).await.id(), first);
+}
+
+#[tokio::test]
 async fn an_expired_key_is_free_again() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let first = create(&api, "k", Form::upload()).await.id();
     let contents = stack.contents().await;
-    let mut receipts = contents.items.iter().filter(|((_, sk), _)| sk.starts_with("IDEMPOTENCY#"));
-    let (Some(((pk, sk), receipt)), None) = (receipts.next(), receipts.next()) else { panic!() };
+    let mut records = contents.items.iter().filter(|((_, sk), _)| sk.starts_with("IDEMPOTENCY#"));
+    let (Some(((pk, sk), record)), None) = (records.next(), records.next()) else { panic!() };
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let expires_at: u64 = receipt["expires_at"].as_n().unwrap().parse().unwrap();
+    let expires_at: u64 = record["expires_at"].as_n().unwrap().parse().unwrap();
     assert!((now + 86_300..=now + 86_400).contains(&expires_at), "a day from now");
-    assert!(!format!("{receipt:?}{sk}").contains("\"k\""), "the key itself is not kept");
+    assert!(!format!("{record:?}{sk}").contains("\"k\""), "the key itself is not kept");
 
     let past = AttributeValue::N((now - 1).to_string());
     stack.set((pk, sk), "expires_at", past).await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use tests::{
     form::Form,
     process::command,
-    proxy::{Call, Harm, Proxy, Times},
+    proxy::{Call, Fault, Proxy, Times},
     stack::{Contents, KAFKA_ON_DEBIAN, SAMPLE_CATALOG, TestStack},
 };
 use tokio::process::Command;
@@ -70,7 +70,7 @@ async fn import(stack: &TestStack, proxy: &Proxy) -> Command {
 
 async fn stack_and_proxy() -> (TestStack, Proxy) {
     let stack = TestStack::start().await;
-    let proxy = Proxy::before(stack.stack().stores().dynamodb_endpoint()).await;
+    let proxy = Proxy::start(stack.stack().stores().dynamodb_endpoint()).await;
     (stack, proxy)
 }
 
@@ -78,7 +78,8 @@ async fn stack_and_proxy() -> (TestStack, Proxy) {
 async fn expected() -> Contents {
     let (stack, proxy) = stack_and_proxy().await;
     assert!(import(&stack, &proxy).await.status().await.unwrap().success());
-    let batches = proxy.asked().iter().filter(|operation| *operation == "BatchWriteItem").count();
+    let batches =
+        proxy.take_operations().iter().filter(|operation| *operation == "BatchWriteItem").count();
     assert_eq!(batches, BATCHES);
     stack.contents().await
 }
@@ -112,11 +113,12 @@ async fn an_import_that_is_killed_half_way_is_finished_by_the_next() {
         let mut process = import(&stack, &proxy).await.spawn().unwrap();
         let mut written = 0;
         while written < enough {
-            written += proxy.asked().iter().filter(|one| *one == "BatchWriteItem").count();
+            written +=
+                proxy.take_operations().iter().filter(|one| *one == "BatchWriteItem").count();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         process.kill().await.unwrap();
-        proxy.asked();
+        proxy.take_operations();
         let contents = stack.contents().await;
         assert!(contents.items.len() > untouched, "something was written");
         assert_nothing_dangles(&contents);
@@ -140,7 +142,7 @@ async fn of_two_imports_at_once_only_one_gets_a_new_catalog() {
     let (stack, proxy) = stack_and_proxy().await;
     // Neither has written the catalog when the other looks for it.
     let call = Call { operation: "PutItem", texts: Vec::new() };
-    proxy.inflict(Harm::Delay(Duration::from_secs(3)), call, Times::ForGood);
+    proxy.inject(Fault::Delay(Duration::from_secs(3)), call, Times::Always);
     let mut imports = Vec::new();
     for organization in ["a", "b"] {
         let file = stack.directory().join(format!("{organization}.json"));
@@ -167,8 +169,8 @@ async fn of_two_imports_at_once_only_one_gets_a_new_catalog() {
 
 #[tokio::test]
 async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
-    const CONFLICT: Harm = Harm::Fail(400, "TransactionConflictException");
-    const THROTTLED: Harm = Harm::Fail(400, "ProvisionedThroughputExceededException");
+    const CONFLICT: Fault = Fault::Fail(400, "TransactionConflictException");
+    const THROTTLED: Fault = Fault::Fail(400, "ProvisionedThroughputExceededException");
     let (stack, proxy) = stack_and_proxy().await;
     let id = stack.api().create(Form::upload()).await.id();
     let of = ["--catalog", SAMPLE_CATALOG, "--customization", &id];
@@ -176,21 +178,21 @@ async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
     let status = ["set-status", "--status", "DELETED"];
     let file = file(&stack);
     let import = ["import", file.to_str().unwrap()];
-    let cancelled = Harm::Cancel(&["TransactionConflict", "None"]);
+    let cancelled = Fault::Cancel(&["TransactionConflict", "None"]);
     for (arguments, operation, harms) in [
-        (import.to_vec(), "BatchWriteItem", [Harm::Postpone, CONFLICT, THROTTLED]),
-        (import.to_vec(), "PutItem", [CONFLICT, THROTTLED, Harm::LoseAnswer]),
+        (import.to_vec(), "BatchWriteItem", [Fault::Unprocessed, CONFLICT, THROTTLED]),
+        (import.to_vec(), "PutItem", [CONFLICT, THROTTLED, Fault::LoseResponse]),
         ([&build[..], &of].concat(), "TransactWriteItems", [cancelled, CONFLICT, THROTTLED]),
-        ([&status[..], &of].concat(), "UpdateItem", [CONFLICT, THROTTLED, Harm::Reset]),
+        ([&status[..], &of].concat(), "UpdateItem", [CONFLICT, THROTTLED, Fault::Reset]),
     ] {
-        for harm in harms {
-            println!("{operation}: {harm:?}");
+        for fault in harms {
+            println!("{operation}: {fault:?}");
             let call = Call { operation, texts: Vec::new() };
-            let inflicted = proxy.inflict(harm, call, Times::Once);
+            let injected = proxy.inject(fault, call, Times::Once);
             let status = admin(&stack, &proxy, &arguments).await.status().await.unwrap();
             assert!(status.success());
-            assert_eq!(inflicted.times(), 1);
-            inflicted.lift();
+            assert_eq!(injected.times(), 1);
+            injected.stop();
         }
     }
     let contents = stack.contents().await;

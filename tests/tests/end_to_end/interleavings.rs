@@ -9,13 +9,17 @@ use std::{
     env,
 };
 
+use admin::{
+    pipeline,
+    records::{self, Record},
+};
 use bytes::Bytes;
 use fastrand::Rng;
 use local::catalog::SAMPLE_ORGANIZATION;
 use serde_json::{Value, from_value, json};
 use shared::{
-    customization::{BuildResult, BuildStatus, CustomizationStatus},
-    store::{Record, Table},
+    domain::{BuildResult, BuildStatus, CustomizationStatus},
+    storage::Table,
 };
 use tests::{
     api::{Answer, Api, Problem},
@@ -149,17 +153,19 @@ impl Step {
             }
             Self::Get { id } => Outcome::Answer(get(&api, &id).await),
             Self::Import { application } => {
-                table.import(&[import(application)], |_| {}).await.unwrap();
+                records::write(&table, &[import(application)], |_| {}).await.unwrap();
                 Outcome::Done
             }
             Self::RecordBuild { id, application, status } => {
                 let application_id = application_id(application).parse().unwrap();
                 let result = BuildResult { application_id, status, failure: None };
-                table.record_build(&catalog, id.parse().unwrap(), &result).await.unwrap();
+                let id = id.parse().unwrap();
+                pipeline::record_build(&table, &catalog, id, &result).await.unwrap();
                 Outcome::Done
             }
             Self::SetStatus { id, status } => {
-                table.set_status(&catalog, id.parse().unwrap(), &status, "x").await.unwrap();
+                let id = id.parse().unwrap();
+                pipeline::set_status(&table, &catalog, id, &status, "x").await.unwrap();
                 Outcome::Done
             }
         }
@@ -294,7 +300,7 @@ async fn interleave(seed: u64) {
     let (api, table) = (stack.api(), stack.table());
     let catalog = json!({"id": CATALOG, "org_id": SAMPLE_ORGANIZATION});
     let catalog = Record::Catalog(from_value(catalog).unwrap());
-    table.import(&[catalog], |_| {}).await.unwrap();
+    records::write(&table, &[catalog], |_| {}).await.unwrap();
 
     let mut model = Model::default();
     for _ in 0..ROUNDS {
@@ -337,5 +343,5 @@ async fn interleave(seed: u64) {
     contents.assert_whole();
     let ids: Vec<_> = model.customizations.keys().map(String::as_str).collect();
     assert_eq!(contents.customizations(CATALOG).into_keys().collect::<Vec<_>>(), ids);
-    assert_eq!(contents.receipts(CATALOG).len(), model.keys.len());
+    assert_eq!(contents.idempotency_records(CATALOG).len(), model.keys.len());
 }

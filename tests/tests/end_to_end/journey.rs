@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use admin::pipeline;
 use serde_json::{Value, json};
-use shared::{
-    customization::{BuildResult, BuildStatus, CustomizationStatus, Failure, FailureCause},
-    id::Digest,
+use shared::domain::{
+    BuildResult, BuildStatus, CustomizationStatus, Digest, Failure, FailureCause,
 };
 use tests::{
     form::{Form, archive},
@@ -80,9 +80,9 @@ async fn a_customization_is_answered_with_every_field_of_the_reference() {
         status: BuildStatus::FAILED,
         failure: Some(failure),
     };
-    table.record_build(&catalog_id, customization_id, &result).await.unwrap();
+    pipeline::record_build(&table, &catalog_id, customization_id, &result).await.unwrap();
     let deleted = CustomizationStatus::DELETED;
-    table.set_status(&catalog_id, customization_id, &deleted, "janedoe").await.unwrap();
+    pipeline::set_status(&table, &catalog_id, customization_id, &deleted, "janedoe").await.unwrap();
 
     let answer = api.customization(&id).await;
     let body = answer.json();
@@ -207,7 +207,8 @@ async fn an_unchanged_customization_is_not_sent_again() {
 
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
     let (catalog_id, id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
-    stack.table().set_status(&catalog_id, id, &started, "pipeline").await.unwrap();
+    let table = stack.table();
+    pipeline::set_status(&table, &catalog_id, id, &started, "pipeline").await.unwrap();
     let changed = api.header("if-none-match", &tag).customization(&id.to_string()).await;
     assert_eq!(
         (changed.status, &changed.json()["status"]),

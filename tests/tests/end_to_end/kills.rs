@@ -15,7 +15,7 @@ use fastrand::Rng;
 use futures_util::future::join_all;
 use http::Method;
 use local::{catalog, csp::Token, limits::Limits};
-use shared::id::Digest;
+use shared::domain::Digest;
 use tempfile::TempDir;
 use tests::{
     api::Api,
@@ -143,7 +143,7 @@ fn assert_holds(contents: &Contents, customizations: &BTreeMap<String, String>) 
     expected.sort_unstable();
     let stored = contents.customizations(SAMPLE_CATALOG);
     assert_eq!(stored.into_keys().collect::<Vec<_>>(), expected);
-    assert_eq!(contents.receipts(SAMPLE_CATALOG).len(), expected.len());
+    assert_eq!(contents.idempotency_records(SAMPLE_CATALOG).len(), expected.len());
 }
 
 /// The path of what a stack keeps in a test's directory.
@@ -208,8 +208,8 @@ async fn stores_that_are_killed_have_kept_what_was_acknowledged() {
     table.import_sample().await;
     let stack = ProxiedStack::start(Limits::AWS).await;
     let serve = |table: &Stores, bucket: &Stores| {
-        stack.dynamodb.move_to(table.environment["AWS_ENDPOINT_URL_DYNAMODB"].clone());
-        stack.s3.move_to(bucket.environment["AWS_ENDPOINT_URL_S3"].clone());
+        stack.dynamodb.set_endpoint(table.environment["AWS_ENDPOINT_URL_DYNAMODB"].clone());
+        stack.s3.set_endpoint(bucket.environment["AWS_ENDPOINT_URL_S3"].clone());
     };
     serve(&table, &bucket);
     let api = stack.stack.api();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::Method;
 use local::{catalog::SAMPLE_ORGANIZATION, csp::Token, function::FunctionName, limits::Limits};
 use serde_json::{Value, json};
-use shared::timestamp::Timestamp;
+use shared::domain::Timestamp;
 use tests::{
     api::{Answer, Api},
     form::{Form, archive},

@@ -21,7 +21,7 @@ mod idempotency;
 mod imports;
 mod interleavings;
 mod journey;
-mod keys;
+mod jwks;
 mod kills;
 mod logs;
 mod metrics;

@@ -8,7 +8,7 @@ use std::{
 
 use local::{build::workspace, csp::Token, function::FunctionName};
 use serde_json::{Value, json};
-use shared::timestamp::Timestamp;
+use shared::domain::Timestamp;
 use tests::{
     form::{Form, archive},
     stack::{NOWHERE, SAMPLE_CATALOG, TestStack},
@@ -113,7 +113,7 @@ async fn counted_without(endpoint: &str) -> Counted {
 /// The dependencies, and where they are configured.
 const DEPENDENCIES: [(&str, &str); 3] = [
     ("DynamoDb", "AWS_ENDPOINT_URL_DYNAMODB"),
-    ("KeyServer", "CSP_JWKS_URL"),
+    ("JwksEndpoint", "CSP_JWKS_URL"),
     ("S3", "AWS_ENDPOINT_URL_S3"),
 ];
 
@@ -132,8 +132,8 @@ async fn what_becomes_of_requests_is_counted() {
         (format!("ColdStarts {create} Count"), vec![1.0]),
         (format!("ColdStarts {get} Count"), vec![1.0]),
         (format!("Creates {create} Count"), vec![1.0, 1.0]),
-        (format!("KeyRefreshes {create} Count"), vec![1.0]),
-        (format!("KeyRefreshes {get} Count"), vec![1.0]),
+        (format!("JwksRefreshes {create} Count"), vec![1.0]),
+        (format!("JwksRefreshes {get} Count"), vec![1.0]),
         (format!("Refusals {get} problem=catalog-not-found Count"), vec![1.0]),
         (format!("Refusals {get} problem=customization-not-found Count"), vec![1.0]),
         (format!("Refusals {get} problem=forbidden Count"), vec![1.0]),

@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::{
     api::Problem,
     form::Form,
-    proxy::{Call, Harm, Idle, Proxy, Times},
+    proxy::{Call, Fault, Idle, Proxy, Times},
     stack::{NOWHERE, ProxiedStack, SAMPLE_CATALOG, TestStack},
 };
 
@@ -46,7 +46,7 @@ async fn without_a_bucket_records_are_still_answered() {
     let created = api.create(Form::upload()).await;
     let before = stack.stack.contents().await;
 
-    stack.s3.move_to(NOWHERE.to_owned());
+    stack.s3.set_endpoint(NOWHERE.to_owned());
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     for (answer, failed) in [
         (api.create(Form::upload()).await, "put object: not available"),
@@ -59,7 +59,7 @@ async fn without_a_bucket_records_are_still_answered() {
     assert_eq!(api.customization(&created.id()).await.status, 200);
     assert_eq!(stack.stack.contents().await, before);
 
-    stack.s3.move_to(stack.stack.stack().stores().s3_endpoint());
+    stack.s3.set_endpoint(stack.stack.stack().stores().s3_endpoint());
     assert_eq!(api.get(&file).await.status, 200);
     assert_eq!(api.create(Form::upload()).await.status, 201);
     stack.stack.contents().await.assert_whole();
@@ -67,9 +67,9 @@ async fn without_a_bucket_records_are_still_answered() {
 
 #[tokio::test]
 async fn stores_that_hang_hold_up_no_start() {
-    let [dynamodb, s3] = [Proxy::before(String::new()).await, Proxy::before(String::new()).await];
-    let table = dynamodb.inflict(Harm::Stall, every("GET"), Times::ForGood);
-    let bucket = s3.inflict(Harm::Stall, every("GET"), Times::ForGood);
+    let [dynamodb, s3] = [Proxy::start(String::new()).await, Proxy::start(String::new()).await];
+    let table = dynamodb.inject(Fault::Stall, every("GET"), Times::Always);
+    let bucket = s3.inject(Fault::Stall, every("GET"), Times::Always);
     let stack = TestStack::start_with(&[
         ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
         ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
@@ -77,10 +77,10 @@ async fn stores_that_hang_hold_up_no_start() {
     .await;
     assert_eq!([table.times(), bucket.times()], [2, 2], "each function opens its connections");
 
-    table.lift();
-    bucket.lift();
-    dynamodb.move_to(stack.stack().stores().dynamodb_endpoint());
-    s3.move_to(stack.stack().stores().s3_endpoint());
+    table.stop();
+    bucket.stop();
+    dynamodb.set_endpoint(stack.stack().stores().dynamodb_endpoint());
+    s3.set_endpoint(stack.stack().stores().s3_endpoint());
     let id = stack.api().create(Form::upload()).await.id();
     assert_eq!(stack.api().customization(&id).await.status, 200);
     stack.contents().await.assert_whole();
@@ -92,24 +92,24 @@ async fn what_takes_too_long_in_all_is_answered_before_the_invocation_ends() {
     let stack = ProxiedStack::start(limits).await;
     let api = stack.stack.api();
     let create = async || api.header("idempotency-key", "k").create(Form::upload()).await;
-    let slow = Harm::Delay(Duration::from_secs(2));
+    let slow = Fault::Delay(Duration::from_secs(2));
 
     // Each call on its own is quick enough.
     let filter = json!({"product_key": "apache_kafka"});
     let id = api.create(Form::upload().filter(filter)).await.id();
-    let table = stack.dynamodb.inflict(slow, every("BatchGetItem"), Times::ForGood);
-    let queries = stack.dynamodb.inflict(slow, every("Query"), Times::ForGood);
+    let table = stack.dynamodb.inject(slow, every("BatchGetItem"), Times::Always);
+    let queries = stack.dynamodb.inject(slow, every("Query"), Times::Always);
     api.customization(&id).await.assert_problem(&Problem::UNAVAILABLE);
-    table.lift();
-    queries.lift();
+    table.stop();
+    queries.stop();
     assert_eq!(api.customization(&id).await.status, 200);
 
     let before = stack.stack.contents().await;
-    let upload = stack.s3.inflict(slow, every("PUT"), Times::ForGood);
-    let writing = stack.dynamodb.inflict(slow, every("TransactWriteItems"), Times::ForGood);
+    let upload = stack.s3.inject(slow, every("PUT"), Times::Always);
+    let writing = stack.dynamodb.inject(slow, every("TransactWriteItems"), Times::Always);
     create().await.assert_problem(&Problem::UNAVAILABLE);
-    upload.lift();
-    writing.lift();
+    upload.stop();
+    writing.stop();
     assert_eq!(create().await.status, 201, "whether the first one comes to its end or not");
     tokio::time::sleep(Duration::from_secs(2)).await;
 

@@ -2,15 +2,14 @@
 
 use std::{collections::BTreeSet, io::Read, iter};
 
+use admin::{
+    pipeline,
+    records::{self, Record},
+};
 use fastrand::Rng;
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
-use shared::{
-    catalog::{Application, BaseImage, Product, Release},
-    customization::{BuildResult, BuildStatus},
-    id::Id,
-    store::Record,
-};
+use shared::domain::{Application, BaseImage, BuildResult, BuildStatus, Id, Product, Release};
 use tests::{
     api::Problem,
     form::Form,
@@ -61,7 +60,7 @@ async fn all_of_a_large_catalog_is_affected() {
     let base_image = serde_json::from_value::<BaseImage>(base_image).unwrap();
     let records: Vec<_> =
         products.chain(applications).chain([Record::BaseImage(base_image)]).collect();
-    table.import(&records, |_| {}).await.unwrap();
+    records::write(&table, &records, |_| {}).await.unwrap();
 
     let api = stack.api();
     let id = api.create(Form::upload()).await.id();
@@ -70,7 +69,8 @@ async fn all_of_a_large_catalog_is_affected() {
         status: BuildStatus::SUCCEEDED,
         failure: None,
     };
-    table.record_build(&catalog_id, id.parse().unwrap(), &result).await.unwrap();
+    let customization_id = id.parse().unwrap();
+    pipeline::record_build(&table, &catalog_id, customization_id, &result).await.unwrap();
 
     let body = api.customization(&id).await.json();
     let releasables = body["affected_releasables"].as_array().unwrap();
@@ -117,7 +117,7 @@ async fn an_answer_past_what_lambda_takes_is_compressed_or_refused() {
     });
     let references = [Record::BaseImage(base_image), Record::Product(product)];
     let records: Vec<_> = references.into_iter().chain(applications).collect();
-    stack.table().import(&records, |_| {}).await.unwrap();
+    records::write(&stack.table(), &records, |_| {}).await.unwrap();
 
     let api = stack.api();
     let id = api.create(Form::upload()).await.id();
@@ -162,7 +162,7 @@ async fn an_answer_that_does_not_fit_even_compressed_is_refused() {
         application: application(index),
     });
     let records: Vec<_> = products.chain([base_image]).chain(applications).collect();
-    stack.table().import(&records, |_| {}).await.unwrap();
+    records::write(&stack.table(), &records, |_| {}).await.unwrap();
 
     let api = stack.api();
     let gzip = api.header("accept-encoding", "gzip");

@@ -24,8 +24,8 @@ fn actions(needed: BTreeSet<Permission>) -> BTreeSet<String> {
 async fn a_start_needs_no_permission_for_the_connections_that_it_opens() {
     let stores = TestStack::start().await;
     let stores = stores.stack().stores();
-    let dynamodb = Proxy::before(stores.dynamodb_endpoint()).await;
-    let s3 = Proxy::before(stores.s3_endpoint()).await;
+    let dynamodb = Proxy::start(stores.dynamodb_endpoint()).await;
+    let s3 = Proxy::start(stores.s3_endpoint()).await;
     let stack = TestStack::start_with(&[
         ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
         ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
@@ -70,10 +70,13 @@ async fn creates_need_what_their_role_allows() {
     let needed = stack.needed();
     // The role's condition on `dynamodb:LeadingKeys`.
     for Permission { action, item } in &needed {
-        if ["dynamodb:PutItem", "dynamodb:ConditionCheckItem"].contains(&&**action) {
-            let (partition, _) = item.as_ref().expect("a write is of one item");
-            assert!(partition.starts_with("CATALOG#"), "{action} of {partition}");
-        }
+        let leading_keys = match action.as_str() {
+            "dynamodb:PutItem" => "CUSTOMIZATIONS#",
+            "dynamodb:ConditionCheckItem" => "CATALOG#",
+            _ => continue,
+        };
+        let (partition, _) = item.as_ref().expect("a write is of one item");
+        assert!(partition.starts_with(leading_keys), "{action} of {partition}");
     }
     assert_eq!(actions(needed), set(&write_customizations::ACTIONS));
 }

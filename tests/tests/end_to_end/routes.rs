@@ -3,10 +3,8 @@
 
 use std::{collections::BTreeSet, fs};
 
-use local::{
-    build::workspace,
-    gateway::{ROUTES, Route, STAGE},
-};
+use local::build::workspace;
+use shared::routes::{BASE_PATH, Operation, Route};
 use yaml_serde::Value as Yaml;
 
 /// A route: its method, its path, and the function that answers.
@@ -21,12 +19,12 @@ fn members(value: &Yaml) -> Vec<(&str, &Yaml)> {
     members.iter().map(|(name, value)| (name.as_str().unwrap(), value)).collect()
 }
 
-fn of_the_gateway() -> Routes {
-    let route = |route: &Route| {
-        let path = format!("/{STAGE}{}", route.resource);
-        (route.method.to_string(), path, route.function.to_string())
+fn route_table() -> Routes {
+    let routes = Operation::ALL.iter().map(|operation| operation.route());
+    let row = |route: Route| {
+        (route.method.to_string(), route.path(), route.permission.function().to_owned())
     };
-    ROUTES.iter().map(route).collect()
+    routes.map(row).collect()
 }
 
 #[test]
@@ -38,11 +36,12 @@ fn the_template_has_the_gateways_routes() {
             for (_, event) in members(&resource["Properties"]["Events"]) {
                 let text = |name: &str| event["Properties"][name].as_str().unwrap();
                 let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
-                let path = format!("/{STAGE}{}", text("Path"));
+                let path = format!("{BASE_PATH}{}", text("Path"));
                 routes.insert((text("Method").to_owned(), path, binary.to_owned()));
             }
         }
     }
-    assert_eq!(routes, of_the_gateway());
-    assert_eq!(template["Resources"]["Api"]["Properties"]["StageName"], STAGE);
+    assert_eq!(routes, route_table());
+    let stage = template["Resources"]["Api"]["Properties"]["StageName"].as_str().unwrap();
+    assert_eq!(format!("/{stage}"), BASE_PATH);
 }

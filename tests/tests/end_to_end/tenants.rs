@@ -100,13 +100,13 @@ async fn what_is_anothers_is_answered_as_what_does_not_exist() {
     cases.push((Route::File, theirs, nobodys, Problem::FILE_NOT_FOUND));
 
     // What was asked for until now.
-    drop((dynamodb.asked(), s3.asked()));
+    drop((dynamodb.take_operations(), s3.take_operations()));
     for (route, theirs, nobodys, problem) in cases {
         println!("{route:?} {theirs:?}");
         let asked = async |(catalog, id): (&str, &str)| {
             let answer = route.ask(&stranger, catalog, id).await;
             answer.assert_problem(&problem);
-            (comparable(&answer), dynamodb.asked(), s3.asked())
+            (comparable(&answer), dynamodb.take_operations(), s3.take_operations())
         };
         let theirs = asked(theirs).await;
         assert_eq!(theirs, asked(nobodys).await);

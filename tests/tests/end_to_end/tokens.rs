@@ -13,7 +13,7 @@ use tests::{
 /// The most bytes of a token that is read.
 const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
 
-const MALFORMED: &str = "the token is not a JWT, or not of the members that it must have";
+const MALFORMED: &str = "the token is not a JWT with the required members";
 const NOT_RS256: &str = "the token is not signed with RS256";
 const NO_KEY: &str = "no key fits the token";
 const CRITICAL: &str = "the token has critical extensions";

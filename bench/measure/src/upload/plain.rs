@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 use futures_util::{FutureExt, stream};
 use lambda_http::{Body, Request, RequestExt, request::LambdaRequest};
 use multer::Multipart;
-use shared::id::Digest;
+use shared::domain::Digest;
 
 use crate::Outcome;
 

@@ -2,12 +2,10 @@
 
 use bytes::Bytes;
 use shared::{
-    http::Event,
-    id::Digest,
-    validation::{
-        archive,
-        form::{Form, Limits},
-    },
+    domain::Digest,
+    form::{Form, FormLimits},
+    lambda::Event,
+    validation::archive,
 };
 
 use crate::Outcome;
@@ -38,8 +36,8 @@ pub fn event(event: &[u8]) -> Outcome<Event> {
 ///
 /// The form is refused.
 pub fn form(event: &Event) -> Outcome<Bytes> {
-    let body = event.request.body().as_ref().map_err(|error| *error);
-    let form = Form::read(event.request.headers(), body, &Limits::PRODUCTION)?;
+    let request = &event.request;
+    let form = Form::read(&request.headers, &request.body, &FormLimits::PRODUCTION)?;
     let file = form.file.filter(|_| form.violations.is_empty()).ok_or("the form is refused")?;
     Ok(file.content)
 }

@@ -50,7 +50,7 @@ pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
 
 /// A running server. Dropped, it ends.
 #[derive(Debug)]
-pub struct KeyServer {
+pub struct JwksEndpoint {
     url: String,
     state: Arc<State>,
     accepting: AbortHandle,
@@ -62,13 +62,13 @@ struct State {
     requests: AtomicUsize,
 }
 
-impl Drop for KeyServer {
+impl Drop for JwksEndpoint {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
-impl KeyServer {
+impl JwksEndpoint {
     /// A server that does this at first.
     pub async fn start(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");

@@ -1,4 +1,4 @@
-//! The key server: keys rotate, and the server hangs, lies and goes away.
+//! The JWKS endpoint: key rotation, and an endpoint that hangs, lies and disappears.
 //!
 //! Requests go one after another: then one process of the function answers them all, with one
 //! cache of keys.
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tests::{
     api::{Answer, Problem},
     form::Form,
+    jwks_endpoint::{Behaviour, JwksEndpoint, answer},
     jwt::{Jwt, KeyOf},
-    key_server::{Behaviour, KeyServer, answer},
     stack::{NOWHERE, TestStack},
 };
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const NO_KEY: &str = "no key fits the token";
 
 /// A stack whose functions ask this server for keys.
-async fn stack_with(keys: &KeyServer) -> TestStack {
+async fn stack_with(keys: &JwksEndpoint) -> TestStack {
     TestStack::start_with(&[("CSP_JWKS_URL", Some(keys.url()))]).await
 }
 
@@ -73,7 +73,7 @@ async fn the_first_request_after_a_rotation_passes() {
         ("another key without a name", None, None),
     ] {
         println!("{name}");
-        let keys = KeyServer::start(Behaviour::keys([OLD.jwk(old)])).await;
+        let keys = JwksEndpoint::start(Behaviour::keys([OLD.jwk(old)])).await;
         let stack = stack_with(&keys).await;
         assert_taken(&stack, &token(OLD, old)).await;
         let before = keys.requests();
@@ -89,7 +89,7 @@ async fn the_first_request_after_a_rotation_passes() {
 
 #[tokio::test]
 async fn bad_tokens_have_the_keys_fetched_once_a_minute_at_most() {
-    let keys = KeyServer::start(Behaviour::keys([OLD.jwk(Some("old"))])).await;
+    let keys = JwksEndpoint::start(Behaviour::keys([OLD.jwk(Some("old"))])).await;
     let stack = stack_with(&keys).await;
     assert_taken(&stack, &token(OLD, Some("old"))).await;
     let before = keys.requests();
@@ -126,7 +126,7 @@ async fn of_several_keys_the_named_one_counts_and_unnamed_ones_are_tried() {
     let mut for_another_algorithm = NEW.jwk(Some("algorithm"));
     for_another_algorithm["alg"] = json!("RS512");
     let served = [OLD.jwk(Some("old")), for_encryption, for_another_algorithm];
-    let keys = KeyServer::start(Behaviour::keys(unusable.into_iter().chain(served))).await;
+    let keys = JwksEndpoint::start(Behaviour::keys(unusable.into_iter().chain(served))).await;
     let stack = stack_with(&keys).await;
     for id in [Some("old"), None] {
         assert_taken(&stack, &token(OLD, id)).await;
@@ -142,7 +142,7 @@ async fn of_several_keys_the_named_one_counts_and_unnamed_ones_are_tried() {
         assert_refused(&stack, &token(key, Some(id))).await;
     }
 
-    let keys = KeyServer::start(Behaviour::keys([OLD.jwk(Some("old")), NEW.jwk(None)])).await;
+    let keys = JwksEndpoint::start(Behaviour::keys([OLD.jwk(Some("old")), NEW.jwk(None)])).await;
     let stack = stack_with(&keys).await;
     for (key, id) in [(OLD, Some("old")), (NEW, Some("any")), (NEW, None), (OLD, None)] {
         assert_taken(&stack, &token(key, id)).await;
@@ -152,7 +152,7 @@ async fn of_several_keys_the_named_one_counts_and_unnamed_ones_are_tried() {
 
 #[tokio::test]
 async fn cached_keys_serve_on_when_the_server_is_gone() {
-    let keys = KeyServer::start(Behaviour::keys([OLD.jwk(None)])).await;
+    let keys = JwksEndpoint::start(Behaviour::keys([OLD.jwk(None)])).await;
     let stack = stack_with(&keys).await;
     assert_taken(&stack, &token(OLD, None)).await;
     keys.set(Behaviour::Close);
@@ -165,11 +165,11 @@ async fn cached_keys_serve_on_when_the_server_is_gone() {
 
 #[tokio::test]
 async fn without_keys_nothing_is_served_until_the_server_is_back() {
-    let keys = KeyServer::start(Behaviour::Close).await;
+    let keys = JwksEndpoint::start(Behaviour::Close).await;
     let stack = stack_with(&keys).await;
     for _ in 0..3 {
         let before = keys.requests();
-        assert_unavailable(&stack, "the key server does not answer").await;
+        assert_unavailable(&stack, "the JWKS endpoint does not respond").await;
         assert!(keys.requests() > before, "each request tries");
     }
     keys.set(Behaviour::keys([OLD.jwk(None)]));
@@ -179,19 +179,19 @@ async fn without_keys_nothing_is_served_until_the_server_is_back() {
 #[tokio::test]
 async fn a_server_that_nobody_runs_is_a_503() {
     let stack = TestStack::start_with(&[("CSP_JWKS_URL", Some(NOWHERE))]).await;
-    assert_unavailable(&stack, "the key server does not answer: ").await;
+    assert_unavailable(&stack, "the JWKS endpoint does not respond: ").await;
 }
 
 #[tokio::test]
 async fn an_answer_without_end_or_sense_is_refused_in_time() {
-    const SLOW: &str = "the key server does not answer within 3 s";
-    const UNREADABLE: &str = "the key server's answer cannot be read";
-    const UNUSABLE: &str = "the key server's answer is not usable: ";
+    const SLOW: &str = "the JWKS endpoint does not respond within 3 s";
+    const UNREADABLE: &str = "the response of the JWKS endpoint cannot be read";
+    const UNUSABLE: &str = "the response of the JWKS endpoint is not usable: ";
     let honest = json!({"keys": [OLD.jwk(None)]}).to_string();
-    let elsewhere = KeyServer::start(Behaviour::keys([OLD.jwk(None)])).await;
+    let elsewhere = JwksEndpoint::start(Behaviour::keys([OLD.jwk(None)])).await;
     let redirection = format!("location: {}\r\ncontent-length: 0\r\n", elsewhere.url());
     let chunked = "transfer-encoding: chunked\r\n";
-    let keys = KeyServer::start(Behaviour::Close).await;
+    let keys = JwksEndpoint::start(Behaviour::Close).await;
     let stack = stack_with(&keys).await;
     let send =
         |status: &str, headers: &str, body: &str| Behaviour::Send(answer(status, headers, body));
@@ -209,19 +209,35 @@ async fn an_answer_without_end_or_sense_is_refused_in_time() {
         (
             "floods in its headers",
             Behaviour::Flood(b"HTTP/1.1 200 OK\r\nx: ".to_vec()),
-            "the key server does not answer: ",
+            "the JWKS endpoint does not respond: ",
         ),
         ("breaks off", send("200 OK", "content-length: 9999\r\n", &honest), UNREADABLE),
         ("breaks its framing", send("200 OK", chunked, "zz\r\n"), UNREADABLE),
-        ("moves", send("301 Moved Permanently", &redirection, ""), "the key server answers 301"),
+        (
+            "moves",
+            send("301 Moved Permanently", &redirection, ""),
+            "the JWKS endpoint responds with status 301",
+        ),
         (
             "has moved",
             send("307 Temporary Redirect", &redirection, ""),
-            "the key server answers 307",
+            "the JWKS endpoint responds with status 307",
         ),
-        ("fails", send("500 Internal Server Error", "", &honest), "the key server answers 500"),
-        ("has nothing", send("204 No Content", "", ""), "the key server answers 204"),
-        ("speaks no HTTP", Behaviour::Send(b"SSH-2.0-x\r\n".to_vec()), "the key server does not"),
+        (
+            "fails",
+            send("500 Internal Server Error", "", &honest),
+            "the JWKS endpoint responds with status 500",
+        ),
+        (
+            "has nothing",
+            send("204 No Content", "", ""),
+            "the JWKS endpoint responds with status 204",
+        ),
+        (
+            "speaks no HTTP",
+            Behaviour::Send(b"SSH-2.0-x\r\n".to_vec()),
+            "the JWKS endpoint does not",
+        ),
         ("sends no JSON", Behaviour::body("<html>\u{1b}[2J"), UNUSABLE),
         ("sends no keys", Behaviour::body("{}"), UNUSABLE),
         ("sends an empty set", Behaviour::keys([]), UNUSABLE),
