@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::{fs, io};
 
+use archive_builder::{Field, Gzip, Tarball};
 use fuzz::signed::{self, GOOD, HEADER, sign};
-use fuzz::tarball::{Field, Gzip, Tarball};
 use libfuzzer_sys as _;
 use serde_json::{Value, json};
 

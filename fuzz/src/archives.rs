@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use archive::{Entry, Kind};
+use archive_builder::{BLOCK, Field, write_checksum};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use libfuzzer_sys::fuzzer_mutate;
-use shared::validation::archive::{Entry, Kind};
-
-use crate::tarball::{BLOCK, Field, write_checksum};
 
 /// What gzip begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];

@@ -3,8 +3,6 @@
 
 pub mod archives;
 pub mod signed;
-#[path = "../../tests/src/tarball.rs"]
-pub mod tarball;
 
 use peak_alloc::PeakAlloc;
 

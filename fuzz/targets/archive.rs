@@ -3,9 +3,9 @@
 
 use std::io::{BufRead, BufReader};
 
-use fuzz::archives::{Listed, archive, listed_by_tar, mutate};
+use archive::{Fault, Limits, check, walk};
+use fuzz::archives::{Listed, archive as gzipped, listed_by_tar, mutate};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use shared::validation::archive::{Fault, Limits, check, walk};
 
 /// Bytes of memory that one pass may take: the buffer and the inflater have 0.4 MB, and 16 KiB of
 /// tar bring about 5,000 names of 17 bytes into a table that doubles by copying.
@@ -23,7 +23,7 @@ const SMALL: Limits = Limits {
 };
 
 fuzz_target!(|input: &[u8]| {
-    let archive = archive(input);
+    let archive = gzipped(input);
     let verdict = fuzz::within(MEMORY, || check(&archive, &Limits::PRODUCTION));
     let whole = list(&*archive, &Limits::PRODUCTION);
     let pieces = BufReader::with_capacity(1 + input.len() % 613, &*archive);

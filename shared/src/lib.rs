@@ -6,7 +6,7 @@
 //! | [`http`] | Lambda's events in, responses out, and the edge that answers whatever happens |
 //! | [`csp`] | who calls: VMware CSP access tokens |
 //! | [`problem`] | every error a client can see (RFC 9457) |
-//! | [`validation`] | what an upload must be: form, filter, archive |
+//! | [`validation`] | what an upload must be: form, filter |
 //! | [`catalog`], [`customization`], [`file_name`], [`id`], [`timestamp`] | the domain |
 //! | [`store`] | the DynamoDB table and the S3 bucket |
 //! | [`https`] | the one way out, for the store and for the issuer's keys |

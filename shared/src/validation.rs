@@ -1,6 +1,5 @@
-//! What an upload must be: its form, the filter in it, and the archive in it.
+//! What an upload must be: its form, and the filter in it.
 
-pub mod archive;
 pub mod filter;
 pub mod form;
 mod multipart;

@@ -11,7 +11,6 @@
 //! | [`key_server`] | a server of token keys that rotates, hangs and lies |
 //! | [`process`] | the commands and the functions, as processes |
 //! | [`proxy`] | what stands between the functions and a store, sees what is asked, and does harm |
-//! | [`tarball`] | archives, honest or not |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -33,4 +32,3 @@ pub mod key_server;
 pub mod process;
 pub mod proxy;
 pub mod stack;
-pub mod tarball;

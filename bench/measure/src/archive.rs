@@ -144,8 +144,8 @@ fn line(random: &mut Rng) -> Vec<u8> {
 mod tests {
     use std::io::Read;
 
+    use archive::{Limits, check};
     use flate2::read::GzDecoder;
-    use shared::validation::archive::{Limits, check};
 
     use super::*;
 

@@ -8,10 +8,7 @@ use shared::{
     metrics,
     problem::{Problem, Violation},
     store::{Receipt, StoreError, Wanted},
-    validation::{
-        archive,
-        form::{self, File, Form, FormError},
-    },
+    validation::form::{self, File, Form, FormError},
 };
 use tracing::Span;
 
@@ -102,7 +99,8 @@ async fn check_archive(
     let request = Span::current();
     let check = move || {
         let _request = request.entered();
-        let fault = archive::check(&content, &archive::Limits::PRODUCTION)
+        let fault = tracing::debug_span!("archive")
+            .in_scope(|| archive::check(&content, &archive::Limits::PRODUCTION))
             .inspect_err(|fault| metrics::archive_refused(fault.rule()))
             .err();
         (Digest::of(&content), fault.map(|fault| Violation::new("file", fault.to_string())))

@@ -1,12 +1,12 @@
 //! Every row of the contract's tables: each refusal with its exact body, and nothing stored.
 
+use archive_builder::{Gzip, Tarball};
 use http::Method;
 use serde_json::json;
 use tests::{
     api::Problem,
     form::Form,
     stack::{NOBODYS_CUSTOMIZATION, SAMPLE_CATALOG, TestStack},
-    tarball::{Gzip, Tarball},
 };
 
 #[tokio::test]

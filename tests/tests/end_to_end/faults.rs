@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::{catalog::SAMPLE_ORGANIZATION, limits::Limits, stores::TABLE};
 use serde_json::{from_value, json};
@@ -21,7 +22,6 @@ use tests::{
         Inflicted, Times,
     },
     stack::{Contents, ProxiedStack, REGISTRY, SAMPLE_CATALOG},
-    tarball::Tarball,
 };
 use tokio::sync::Semaphore;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::csp::Token;
 use serde_json::json;
@@ -10,7 +11,6 @@ use tests::{
     api::{Answer, Api, Problem},
     form::{Form, archive},
     stack::{OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack},
-    tarball::Tarball,
 };
 
 const HEADER: &str = "idempotency-key";

@@ -9,6 +9,7 @@ use std::{
     env,
 };
 
+use archive_builder::Tarball;
 use bytes::Bytes;
 use fastrand::Rng;
 use local::catalog::SAMPLE_ORGANIZATION;
@@ -21,7 +22,6 @@ use tests::{
     api::{Answer, Api, Problem},
     form::Form,
     stack::{DEBIAN, REGISTRY, TestStack},
-    tarball::Tarball,
 };
 
 const CATALOG: &str = "interleaved";

@@ -4,10 +4,7 @@ use bytes::Bytes;
 use shared::{
     http::Event,
     id::Digest,
-    validation::{
-        archive,
-        form::{Form, Limits},
-    },
+    validation::form::{Form, Limits},
 };
 
 use crate::Outcome;

@@ -1,13 +1,13 @@
 //! The fields of one tar header: POSIX ustar (IEEE 1003.1, "pax") and GNU tar's, and the forms of
 //! them on which readers agree.
 
-use super::Kind;
-use super::blocks::{Block, is_zero};
-use super::fault::{Forbidden, Rule};
+use crate::Kind;
+use crate::blocks::{Block, is_zero};
+use crate::error::{Forbidden, Rule};
 
 /// What a header's type flag says.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Type {
+pub(crate) enum Type {
     /// A file or directory.
     Entry(Kind),
     /// A pax header for the entry after it.
@@ -24,16 +24,16 @@ pub(super) enum Type {
 const SPECIAL_MODE: u64 = 0o7000;
 
 /// 9999-12-31T23:59:59Z, the last second that every reader can print.
-pub(super) const LAST_TIME: u64 = 253_402_300_799;
+pub(crate) const LAST_TIME: u64 = 253_402_300_799;
 
 /// A header of a known format, with the right checksum.
-pub(super) struct Header<'a> {
+pub(crate) struct Header<'a> {
     block: &'a Block,
     gnu: bool,
 }
 
 impl<'a> Header<'a> {
-    pub(super) fn read(block: &'a Block) -> Result<Self, Rule> {
+    pub(crate) fn read(block: &'a Block) -> Result<Self, Rule> {
         // bsdtar looks for compression inside of compression: an archive whose first name is the
         // start of bzip2 data (and prints well) it cannot open.
         if let [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] = block {
@@ -51,7 +51,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    pub(super) fn kind(&self) -> Type {
+    pub(crate) fn kind(&self) -> Type {
         match self.block[156] {
             b'0' | b'\0' => Type::Entry(Kind::File),
             b'5' => Type::Entry(Kind::Directory),
@@ -65,7 +65,7 @@ impl<'a> Header<'a> {
     /// Reads the numbers, and gives the bytes of data after the header. All are read, and whatever
     /// the header's type: `tarfile` ends its listing, without an error, at a number that it cannot
     /// read, be it one that matters or not.
-    pub(super) fn size(&self) -> Result<u64, Rule> {
+    pub(crate) fn size(&self) -> Result<u64, Rule> {
         octal(&self.block[100..108], "mode")?;
         id(&self.block[108..116], "user id")?;
         id(&self.block[116..124], "group id")?;
@@ -76,7 +76,7 @@ impl<'a> Header<'a> {
     }
 
     /// Appends the path that the header itself gives.
-    pub(super) fn path(&self, path: &mut Vec<u8>) -> Result<(), Rule> {
+    pub(crate) fn path(&self, path: &mut Vec<u8>) -> Result<(), Rule> {
         let prefix = self.prefix()?;
         if !prefix.is_empty() {
             path.extend_from_slice(prefix);
@@ -88,7 +88,7 @@ impl<'a> Header<'a> {
 
     /// What must hold of the header of a pax header or long name besides: a name that could not
     /// pass for another format's start. It may be cut inside a character.
-    pub(super) fn check_special(&self) -> Result<(), Rule> {
+    pub(crate) fn check_special(&self) -> Result<(), Rule> {
         let mut chunks = self.name()?.utf8_chunks();
         let sound = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
             && chunks.next().is_none();
@@ -96,7 +96,7 @@ impl<'a> Header<'a> {
     }
 
     /// What must hold of a file's or directory's header besides.
-    pub(super) fn check_entry(&self) -> Result<(), Rule> {
+    pub(crate) fn check_entry(&self) -> Result<(), Rule> {
         // `tarfile` takes this for a directory even where a pax header then gives the file another
         // name.
         if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
@@ -151,7 +151,7 @@ impl<'a> Header<'a> {
 }
 
 /// Takes the NUL off the end of a GNU long name.
-pub(super) fn long_name(name: &mut Vec<u8>) -> Result<(), Rule> {
+pub(crate) fn long_name(name: &mut Vec<u8>) -> Result<(), Rule> {
     name.pop_if(|last| *last == b'\0');
     if name.contains(&b'\0') { Err(Rule::LongName) } else { Ok(()) }
 }
@@ -172,7 +172,7 @@ fn text(field: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether a user's or group's name, which listings print as it is, will print.
-pub(super) fn is_owner(name: &[u8]) -> bool {
+pub(crate) fn is_owner(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control))
 }
 

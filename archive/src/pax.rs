@@ -12,16 +12,16 @@ use std::ops::Range;
 use memchr::{memchr, memmem};
 use percent_encoding::percent_decode;
 
-use super::fault::{Rule, Shown};
-use super::header::{LAST_TIME, is_owner};
+use crate::error::{Rule, Shown};
+use crate::header::{LAST_TIME, is_owner};
 
 /// What a pax header says that bears on the view of the entry after it.
 #[derive(Debug, Default)]
-pub(super) struct Extended {
+pub(crate) struct Extended {
     /// Where in the header's data the entry's path is.
-    pub(super) path: Option<Range<usize>>,
+    pub(crate) path: Option<Range<usize>>,
     /// Bytes of the entry's data.
-    pub(super) size: Option<u64>,
+    pub(crate) size: Option<u64>,
 }
 
 /// The one character set for names, as POSIX spells it.
@@ -31,7 +31,7 @@ const UTF_8: &[u8] = b"ISO-IR 10646 2000 UTF-8";
 const POWERS: [&[u8]; 3] = [b"security.capability", b"trusted.overlay.", b"user.overlay."];
 
 /// Reads pax headers, one after the other.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     limit: usize,
     /// Hashes of the keys of the header at hand.
     keys: HashSet<u64>,
@@ -40,12 +40,12 @@ pub(super) struct Reader {
 
 impl Reader {
     /// A reader that refuses headers of more than `limit` records.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, keys: HashSet::new(), hasher: RandomState::new() }
     }
 
     /// Reads a header that speaks of the entry after it.
-    pub(super) fn extended(&mut self, data: &[u8]) -> Result<Extended, Rule> {
+    pub(crate) fn extended(&mut self, data: &[u8]) -> Result<Extended, Rule> {
         let mut extended = Extended::default();
         let mut charset = false;
         self.records(data, |key, value, at| {
@@ -76,7 +76,7 @@ impl Reader {
 
     /// Reads a header that speaks of all entries after it: only what `git archive` writes, a
     /// comment.
-    pub(super) fn global(&mut self, data: &[u8]) -> Result<(), Rule> {
+    pub(crate) fn global(&mut self, data: &[u8]) -> Result<(), Rule> {
         self.records(data, |key, _, _| match key {
             b"comment" => Ok(()),
             _ => Err(Rule::GlobalKey { key: Shown::new(key) }),

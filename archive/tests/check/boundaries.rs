@@ -2,10 +2,10 @@
 
 use std::io::{self, BufReader, Read};
 
+use archive::Limits;
+use archive_builder::{BLOCK, Field, Tarball, pax_record};
 use flate2::Compression;
 use flate2::bufread::GzEncoder;
-use shared::validation::archive::Limits;
-use tests::tarball::{BLOCK, Field, Tarball, pax_record};
 
 /// The last archive that passes a limit, and the first that does not.
 pub(super) struct Boundary {

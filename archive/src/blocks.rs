@@ -4,7 +4,7 @@ use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::fault::Fault;
+use crate::error::Fault;
 
 /// Bytes of a tar block.
 const SIZE: usize = 512;
@@ -14,10 +14,10 @@ const SIZE: usize = 512;
 const BUFFER: usize = 512 * SIZE;
 
 /// One tar block.
-pub(super) type Block = [u8; SIZE];
+pub(crate) type Block = [u8; SIZE];
 
 /// The blocks of an archive's tar, in order.
-pub(super) struct Blocks<R> {
+pub(crate) struct Blocks<R> {
     gzip: GzDecoder<R>,
     buffer: Box<[u8]>,
     /// The bytes of the buffer not yet handed out. Always filled to the end of the buffer or of the
@@ -30,7 +30,7 @@ pub(super) struct Blocks<R> {
 
 impl<R: BufRead> Blocks<R> {
     /// Reads the gzip header. `limit` bounds the bytes unpacked.
-    pub(super) fn open(mut archive: R, limit: u64) -> Result<Self, Fault> {
+    pub(crate) fn open(mut archive: R, limit: u64) -> Result<Self, Fault> {
         if archive.fill_buf().map_err(Fault::Gzip)?.is_empty() {
             return Err(Fault::Empty);
         }
@@ -39,7 +39,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// The next block, or none at the end of the gzip member.
-    pub(super) fn next(&mut self) -> Result<Option<&Block>, Fault> {
+    pub(crate) fn next(&mut self) -> Result<Option<&Block>, Fault> {
         if self.at == self.end {
             self.fill()?;
         }
@@ -51,7 +51,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// Passes over `size` bytes of data and their padding, which readers pass over too.
-    pub(super) fn skip(&mut self, size: u64) -> Result<(), Fault> {
+    pub(crate) fn skip(&mut self, size: u64) -> Result<(), Fault> {
         // A header in base 256 can give a size that has no such multiple; no data is that long.
         let mut left = size.checked_next_multiple_of(SIZE as u64).ok_or(Fault::DataTruncated)?;
         while left > 0 {
@@ -64,7 +64,7 @@ impl<R: BufRead> Blocks<R> {
 
     /// Reads `size` bytes of data in place of what `into` held, and says whether their padding is
     /// zeros: `tarfile` takes in the padding of a metadata header as if it belonged to it.
-    pub(super) fn read(&mut self, size: usize, into: &mut Vec<u8>) -> Result<bool, Fault> {
+    pub(crate) fn read(&mut self, size: usize, into: &mut Vec<u8>) -> Result<bool, Fault> {
         into.clear();
         let padded = size.next_multiple_of(SIZE);
         while into.len() < padded {
@@ -78,7 +78,7 @@ impl<R: BufRead> Blocks<R> {
     }
 
     /// Whether all blocks from the last one handed out on are zeros.
-    pub(super) fn rest_is_zero(&mut self) -> Result<bool, Fault> {
+    pub(crate) fn rest_is_zero(&mut self) -> Result<bool, Fault> {
         self.at -= SIZE;
         loop {
             if !self.buffer.get(self.at..self.end).is_none_or(is_zero) {
@@ -144,7 +144,7 @@ impl<R: BufRead> Blocks<R> {
 }
 
 /// Whether there is nothing but zeros.
-pub(super) fn is_zero(bytes: &[u8]) -> bool {
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     // Without a way out in the middle the compiler compares many bytes at once.
     bytes.chunks(SIZE).all(|block| block.iter().fold(0, |all, byte| all | byte) == 0)
 }

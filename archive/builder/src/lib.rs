@@ -1,7 +1,7 @@
 //! Archives for tests, ordinary and hostile, put together header by header.
 //!
 //! ```
-//! # use tests::tarball::{Field, Tarball};
+//! # use archive_builder::{Field, Tarball};
 //! let ordinary =
 //!     Tarball::new().directory("bin").file("bin/run", b"#!/bin/sh\n").mode(0o755).gzip();
 //! let hostile = Tarball::new().symlink("etc", "/etc").file("x", b"").set(Field::UID, b"0o7").gzip();

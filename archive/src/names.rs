@@ -8,11 +8,11 @@ use std::hash::{BuildHasher, RandomState};
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
-use super::fault::Rule;
-use super::{Kind, Limits};
+use crate::error::Rule;
+use crate::{Kind, Limits};
 
 /// Takes a path as the archive spells it.
-pub(super) fn path(path: &[u8], kind: Kind, limit: usize) -> Result<&str, Rule> {
+pub(crate) fn path(path: &[u8], kind: Kind, limit: usize) -> Result<&str, Rule> {
     if path.len() > limit {
         return Err(Rule::PathLength { limit });
     }
@@ -72,7 +72,7 @@ fn is_deceptive(character: char) -> bool {
 }
 
 /// The names seen.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     limits: &'a Limits,
     /// By the hash of the folded path. The key of the hash is random: nobody can prepare names that
     /// collide.
@@ -101,7 +101,7 @@ enum What {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(limits: &'a Limits) -> Self {
+    pub(crate) fn new(limits: &'a Limits) -> Self {
         Self {
             limits,
             seen: HashMap::new(),
@@ -115,7 +115,7 @@ impl<'a> Names<'a> {
     }
 
     /// Adds an entry's path, and the directories that it leads through.
-    pub(super) fn add(&mut self, path: &str, kind: Kind) -> Result<(), Rule> {
+    pub(crate) fn add(&mut self, path: &str, kind: Kind) -> Result<(), Rule> {
         self.fold(path)?;
         let Some((folded, spelling)) = self.pop() else {
             return if std::mem::replace(&mut self.root, true) { Err(Rule::Twice) } else { Ok(()) };

@@ -1,6 +1,6 @@
 //! Odd but sound archives: what a reader must not trip over.
 
-use tests::tarball::{BLOCK, Field, Gzip, Tarball};
+use archive_builder::{BLOCK, Field, Gzip, Tarball};
 
 use super::sound;
 

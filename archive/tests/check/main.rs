@@ -1,6 +1,14 @@
 //! Archives: which are refused and in which words, where each limit lies, that ordinary tools'
 //! pass, and that every reader lists what passes as we do.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic here is a failed test"
+)]
+
 mod boundaries;
 mod hostile;
 mod odd;
@@ -10,10 +18,10 @@ mod readers;
 
 use std::io::{self, BufRead, Read};
 
+use archive::Limits;
+use archive_builder::{BLOCK, Tarball};
 use boundaries::Boundary;
 use hostile::Hostile;
-use shared::validation::archive::{self, Limits};
-use tests::tarball::{BLOCK, Tarball};
 
 /// Small enough to reach every limit with a few bytes.
 const TINY: Limits = Limits {

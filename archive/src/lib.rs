@@ -12,10 +12,10 @@
 //! | `header` | the fields of one tar header |
 //! | `pax` | the records of one pax header |
 //! | `names` | what a name may be, and which names are the same |
-//! | `fault` | why an archive was refused |
+//! | `error` | why an archive was refused |
 
 mod blocks;
-mod fault;
+mod error;
 mod header;
 mod names;
 mod pax;
@@ -26,7 +26,7 @@ use blocks::Blocks;
 use header::{Header, Type};
 use names::Names;
 
-pub use fault::{Fault, Forbidden, Label, Rule, Shown};
+pub use error::{Fault, Forbidden, Label, Rule, Shown};
 
 /// Bounds of an archive. Each bounds time, memory or room that the sender would otherwise choose.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,6 @@ pub struct Entry<'a> {
 ///
 /// # Errors
 /// The first fault found ends the pass.
-#[tracing::instrument(level = "debug", name = "archive", skip_all)]
 pub fn check(archive: &[u8], limits: &Limits) -> Result<(), Fault> {
     walk(archive, limits, |_| ())
 }

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use shared::validation::archive::{self, Kind, Limits};
+use archive::{Kind, Limits};
 
 /// What every reader has to see in the same way: path (without slashes at its end), size and kind,
 /// in order.

@@ -25,7 +25,7 @@ pub enum Fault {
     /// More members, or anything else.
     #[error("the archive has data after the end of its gzip data; send one gzip member alone")]
     DataAfterGzip,
-    /// [`super::Limits::unpacked`].
+    /// [`crate::Limits::unpacked`].
     #[error("the archive unpacks to more than {limit} bytes")]
     Unpacked {
         /// Bytes.
@@ -46,7 +46,7 @@ pub enum Fault {
     /// Directories alone, or nothing.
     #[error("the archive holds no file")]
     NoFile,
-    /// [`super::Limits::entries`].
+    /// [`crate::Limits::entries`].
     #[error("the archive holds more than {limit} entries")]
     Entries {
         /// Files and directories.
@@ -63,7 +63,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub(super) fn of(path: &[u8], rule: Rule) -> Self {
+    pub(crate) fn of(path: &[u8], rule: Rule) -> Self {
         Self::Entry { entry: Label::Path(Shown::new(path)), rule }
     }
 
@@ -112,7 +112,7 @@ impl Display for Label {
 pub struct Shown(String);
 
 impl Shown {
-    pub(super) fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         let mut characters = bytes.utf8_chunks().flat_map(|chunk| {
             let invalid =
                 chunk.invalid().iter().flat_map(|byte| byte.escape_ascii().map(char::from));
@@ -219,7 +219,7 @@ pub enum Rule {
     /// A metadata header where no entry follows.
     #[error("has a pax header or long name that is not followed by its file or directory")]
     MetadataStray,
-    /// [`super::Limits::metadata`].
+    /// [`crate::Limits::metadata`].
     #[error("has a pax header or long name of more than {limit} bytes")]
     MetadataSize {
         /// Bytes.
@@ -234,7 +234,7 @@ pub enum Rule {
     /// Not `"%d %s=%s\n"`.
     #[error("has a malformed pax header")]
     PaxMalformed,
-    /// [`super::Limits::records`].
+    /// [`crate::Limits::records`].
     #[error("has a pax header of more than {limit} records")]
     PaxRecords {
         /// Records.
@@ -270,7 +270,7 @@ pub enum Rule {
         /// The key.
         key: Shown,
     },
-    /// [`super::Limits::path`].
+    /// [`crate::Limits::path`].
     #[error("has a path of more than {limit} bytes")]
     PathLength {
         /// Bytes.
@@ -317,13 +317,13 @@ pub enum Rule {
     /// A file, and below it others.
     #[error("is a file, but other entries lie inside it")]
     FileAbove,
-    /// [`super::Limits::names`].
+    /// [`crate::Limits::names`].
     #[error("brings the archive to more than {limit} different paths, directories counted")]
     Names {
         /// Paths.
         limit: usize,
     },
-    /// [`super::Limits::unfolded`].
+    /// [`crate::Limits::unfolded`].
     #[error("brings the archive's paths to more than {limit} bytes outside ASCII")]
     Unfolded {
         /// Bytes.

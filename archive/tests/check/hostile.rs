@@ -1,6 +1,6 @@
 //! Hostile archives, each with the rule and the message that refuse it.
 
-use tests::tarball::{BLOCK, Field, Gzip, Tarball, pax_record};
+use archive_builder::{BLOCK, Field, Gzip, Tarball, pax_record};
 
 use super::sound;
 

@@ -4,7 +4,7 @@
 
 use std::env;
 
-use tests::tarball::{self, BLOCK, Field, Gzip, Tarball};
+use archive_builder::{BLOCK, Field, Gzip, Tarball};
 
 use super::readers::{Readers, ours};
 
@@ -147,7 +147,7 @@ fn mutated(dice: &mut Dice) -> Vec<u8> {
     for block in tar.chunks_exact_mut(BLOCK) {
         let block: &mut [u8; BLOCK] = block.try_into().unwrap();
         if block[257..262] == *b"ustar" {
-            tarball::write_checksum(block);
+            archive_builder::write_checksum(block);
         }
     }
     tar
@@ -339,7 +339,7 @@ fn odd_pax(dice: &mut Dice, tarball: Tarball, flag: u8, name: &str, size: usize)
     let mut bytes = Vec::new();
     for _ in 0..=dice.roll(2) {
         let (key, value) = records[dice.roll(records.len())];
-        bytes.extend(tarball::pax_record(key.as_bytes(), value.as_bytes()));
+        bytes.extend(archive_builder::pax_record(key.as_bytes(), value.as_bytes()));
     }
     match dice.roll(40) {
         0 => bytes.push(b'\0'),
