@@ -1,82 +1,116 @@
-//! The fields of one tar header: POSIX ustar (IEEE 1003.1, "pax") and GNU tar's, and the forms of
-//! them on which readers agree.
+//! The fields of one tar header, in the formats POSIX ustar (IEEE 1003.1, "pax") and GNU tar.
+//!
+//! Each field is accepted only in a form that all readers understand alike.
 
-use crate::Kind;
-use crate::blocks::{Block, is_zero};
-use crate::error::{Forbidden, Rule};
+use crate::{
+    EntryKind,
+    blocks::{Block, is_zero},
+    error::{EntryError, RefusedType},
+};
 
-/// What a header's type flag says.
+/// Meaning of a header's type flag.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Type {
-    /// A file or directory.
-    Entry(Kind),
-    /// A pax header for the entry after it.
-    Extended,
-    /// A pax header for all entries after it.
-    Global,
-    /// GNU tar's long name for the entry after it.
-    LongName,
-    /// Anything else.
-    Forbidden(Forbidden),
+pub(crate) enum HeaderType {
+    /// File or directory.
+    Entry(EntryKind),
+    /// Header that describes the entries after it.
+    Metadata(MetadataType),
+    /// Type that an archive must not hold.
+    Refused(RefusedType),
 }
 
-/// Setuid, setgid and sticky.
-const SPECIAL_MODE: u64 = 0o7000;
+/// Header that describes the entries after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MetadataType {
+    /// Pax header for the next entry.
+    Pax,
+    /// Pax header for all entries after it.
+    GlobalPax,
+    /// GNU long name for the next entry.
+    LongName,
+}
+
+impl HeaderType {
+    /// Decides which entry types are accepted. This is the only place that does.
+    ///
+    /// Links redirect later entries out of the directory (CVE-2007-4559, CVE-2021-38511,
+    /// CVE-2022-36113, CVE-2026-23745), and sparse maps exhaust a reader's memory (CVE-2025-58183).
+    /// Devices and fifos are no content, and the other types mean something else in each reader.
+    fn from_flag(flag: u8) -> Self {
+        match flag {
+            b'0' | b'\0' => Self::Entry(EntryKind::File),
+            b'5' => Self::Entry(EntryKind::Directory),
+            b'x' => Self::Metadata(MetadataType::Pax),
+            b'g' => Self::Metadata(MetadataType::GlobalPax),
+            b'L' => Self::Metadata(MetadataType::LongName),
+            b'1' => Self::Refused(RefusedType::HardLink),
+            b'2' => Self::Refused(RefusedType::SymbolicLink),
+            b'3' => Self::Refused(RefusedType::CharacterDevice),
+            b'4' => Self::Refused(RefusedType::BlockDevice),
+            b'6' => Self::Refused(RefusedType::Fifo),
+            b'7' => Self::Refused(RefusedType::ContiguousFile),
+            b'D' => Self::Refused(RefusedType::DumpDirectory),
+            b'K' => Self::Refused(RefusedType::LongLink),
+            b'M' => Self::Refused(RefusedType::MultiVolume),
+            b'S' => Self::Refused(RefusedType::SparseFile),
+            b'V' => Self::Refused(RefusedType::VolumeLabel),
+            b'X' => Self::Refused(RefusedType::SolarisHeader),
+            _ => Self::Refused(RefusedType::Unknown),
+        }
+    }
+}
+
+/// Setuid, setgid and sticky bits.
+const SPECIAL_MODE_BITS: u64 = 0o7000;
 
 /// 9999-12-31T23:59:59Z, the last second that every reader can print.
-pub(crate) const LAST_TIME: u64 = 253_402_300_799;
+pub(crate) const MAX_TIME: u64 = 253_402_300_799;
 
-/// A header of a known format, with the right checksum.
+/// Header with a known format and a correct checksum.
 pub(crate) struct Header<'a> {
     block: &'a Block,
-    gnu: bool,
+    is_gnu: bool,
 }
 
 impl<'a> Header<'a> {
-    pub(crate) fn read(block: &'a Block) -> Result<Self, Rule> {
-        // bsdtar looks for compression inside of compression: an archive whose first name is the
-        // start of bzip2 data (and prints well) it cannot open.
+    pub(crate) fn parse(block: &'a Block) -> Result<Self, EntryError> {
+        // Polyglot of tar and bzip2: bsdtar detects the decompressed data once more, and takes a
+        // tar whose first name starts like this for bzip2 data.
         if let [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] = block {
-            return Err(Rule::Bzip2);
+            return Err(EntryError::HeaderBzip2);
         }
-        // Pre-POSIX headers have no magic, and every reader its own guess at what they are.
-        let gnu = match &block[257..265] {
+        // Headers older than POSIX have no magic, so each reader guesses what they are.
+        let is_gnu = match &block[257..265] {
             b"ustar\x0000" => false,
             b"ustar  \0" => true,
-            _ => return Err(Rule::Magic),
+            _ => return Err(EntryError::HeaderFormat),
         };
         match octal(&block[148..156], "checksum")? {
-            Some(checksum) if checksum == sum(block) => Ok(Self { block, gnu }),
-            _ => Err(Rule::Checksum),
+            Some(checksum) if checksum == compute_checksum(block) => Ok(Self { block, is_gnu }),
+            _ => Err(EntryError::HeaderChecksum),
         }
     }
 
-    pub(crate) fn kind(&self) -> Type {
-        match self.block[156] {
-            b'0' | b'\0' => Type::Entry(Kind::File),
-            b'5' => Type::Entry(Kind::Directory),
-            b'x' => Type::Extended,
-            b'g' => Type::Global,
-            b'L' => Type::LongName,
-            flag => Type::Forbidden(Forbidden::from(flag)),
-        }
+    pub(crate) fn entry_type(&self) -> HeaderType {
+        HeaderType::from_flag(self.block[156])
     }
 
-    /// Reads the numbers, and gives the bytes of data after the header. All are read, and whatever
-    /// the header's type: `tarfile` ends its listing, without an error, at a number that it cannot
-    /// read, be it one that matters or not.
-    pub(crate) fn size(&self) -> Result<u64, Rule> {
+    /// Checks all numbers that every header has, and returns the size.
+    ///
+    /// All of them, even those that no reader needs: `tarfile` ends its listing, without an error,
+    /// at a number that it cannot parse. That hides all entries after it.
+    pub(crate) fn check_numbers(&self) -> Result<u64, EntryError> {
         octal(&self.block[100..108], "mode")?;
-        id(&self.block[108..116], "user id")?;
-        id(&self.block[116..124], "group id")?;
-        time(&self.block[136..148], "modification time")?;
+        check_id(&self.block[108..116], "user id")?;
+        check_id(&self.block[116..124], "group id")?;
+        check_time(&self.block[136..148], "modification time")?;
         octal(&self.block[329..337], "device number")?;
         octal(&self.block[337..345], "device number")?;
-        number(&self.block[124..136], "size")?.ok_or(Rule::Number("size"))
+        number(&self.block[124..136], "size")?.ok_or(EntryError::HeaderNumber("size"))
     }
 
-    /// Appends the path that the header itself gives.
-    pub(crate) fn path(&self, path: &mut Vec<u8>) -> Result<(), Rule> {
+    /// Appends the header's own path, which is the prefix and the name.
+    pub(crate) fn append_path(&self, path: &mut Vec<u8>) -> Result<(), EntryError> {
         let prefix = self.prefix()?;
         if !prefix.is_empty() {
             path.extend_from_slice(prefix);
@@ -86,150 +120,161 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// What must hold of the header of a pax header or long name besides: a name that could not
-    /// pass for another format's start. It may be cut inside a character.
-    pub(crate) fn check_special(&self) -> Result<(), Rule> {
+    /// Checks the name of a metadata header.
+    ///
+    /// Polyglots: a name with control characters can be the magic number of another format, which
+    /// readers detect first. A writer may cut the name inside a UTF-8 character.
+    pub(crate) fn check_metadata_name(&self) -> Result<(), EntryError> {
         let mut chunks = self.name()?.utf8_chunks();
-        let sound = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
+        let is_valid = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
             && chunks.next().is_none();
-        if sound { Ok(()) } else { Err(Rule::Text("name")) }
+        if is_valid { Ok(()) } else { Err(EntryError::HeaderText("name")) }
     }
 
-    /// What must hold of a file's or directory's header besides.
-    pub(crate) fn check_entry(&self) -> Result<(), Rule> {
-        // `tarfile` takes this for a directory even where a pax header then gives the file another
-        // name.
+    /// Checks the fields of a file's or directory's header that [`Self::check_numbers`] does not
+    /// check.
+    pub(crate) fn check_entry(&self) -> Result<(), EntryError> {
+        // `tarfile` takes this for a directory, even if a pax header gives the file another path.
         if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
-            return Err(Rule::FileSlash);
+            return Err(EntryError::FileSlash);
         }
-        if octal(&self.block[100..108], "mode")?.is_some_and(|mode| mode & SPECIAL_MODE != 0) {
-            return Err(Rule::SpecialMode);
+        // Privilege escalation: setuid programs run as their owner.
+        if octal(&self.block[100..108], "mode")?.is_some_and(|mode| mode & SPECIAL_MODE_BITS != 0) {
+            return Err(EntryError::SpecialMode);
         }
+        // Links: a header with a link name that is no link contradicts itself.
         if self.block[157] != b'\0' {
-            return Err(Rule::LinkName);
+            return Err(EntryError::LinkName);
         }
-        // Where POSIX has the prefix, GNU tar keeps what incremental, sparse and multi-volume
-        // archives need: `tarfile` takes it for a prefix all the same, and bsdtar takes another
-        // size from it.
-        if self.gnu && !is_zero(&self.block[345..]) {
-            return Err(Rule::GnuFields);
+        // GNU tar stores fields of incremental, sparse and multi-volume archives where POSIX has
+        // the prefix: `tarfile` takes them for a prefix, and bsdtar takes another size from them.
+        if self.is_gnu && !is_zero(&self.block[345..]) {
+            return Err(EntryError::HeaderGnuFields);
         }
-        if self.has_star_times() {
-            time(&self.block[476..488], "access time")?;
-            time(&self.block[488..500], "change time")?;
+        if self.may_have_star_times() {
+            check_time(&self.block[476..488], "access time")?;
+            check_time(&self.block[488..500], "change time")?;
         }
-        if !text(&self.block[265..297]).is_some_and(is_owner) {
-            return Err(Rule::Text("user name"));
+        if !text(&self.block[265..297]).is_some_and(is_owner_name) {
+            return Err(EntryError::HeaderText("user name"));
         }
-        if !text(&self.block[297..329]).is_some_and(is_owner) {
-            return Err(Rule::Text("group name"));
+        if !text(&self.block[297..329]).is_some_and(is_owner_name) {
+            return Err(EntryError::HeaderText("group name"));
         }
-        // Checked even where another path overrides the header's.
+        // Also if a metadata header overrides the path.
         self.name().and(self.prefix()).map(drop)
     }
 
-    fn name(&self) -> Result<&[u8], Rule> {
-        text(&self.block[..100]).ok_or(Rule::Text("name"))
+    fn name(&self) -> Result<&[u8], EntryError> {
+        text(&self.block[..100]).ok_or(EntryError::HeaderText("name"))
     }
 
-    /// Whether the prefix is short enough for the two more times that star and node-tar put after
-    /// it.
-    fn has_star_times(&self) -> bool {
-        !self.gnu && self.block[475] == b'\0'
+    /// Returns true if the prefix is so short that star's and node-tar's access and change times
+    /// may follow it.
+    fn may_have_star_times(&self) -> bool {
+        !self.is_gnu && self.block[475] == b'\0'
     }
 
-    /// What stands before the name, without the slash between.
-    fn prefix(&self) -> Result<&[u8], Rule> {
-        if self.gnu {
+    /// The part of the path before the name, without the slash between them.
+    fn prefix(&self) -> Result<&[u8], EntryError> {
+        if self.is_gnu {
             return Ok(&[]);
         }
         let prefix =
-            if self.has_star_times() { &self.block[345..476] } else { &self.block[345..500] };
-        // bsdtar adds no slash to a prefix that has one.
-        text(prefix).filter(|prefix| !prefix.ends_with(b"/")).ok_or(Rule::Text("prefix"))
+            if self.may_have_star_times() { &self.block[345..476] } else { &self.block[345..500] };
+        // bsdtar adds no slash to a prefix that ends with one, other readers do.
+        text(prefix)
+            .filter(|prefix| !prefix.ends_with(b"/"))
+            .ok_or(EntryError::HeaderText("prefix"))
     }
 }
 
-/// Takes the NUL off the end of a GNU long name.
-pub(crate) fn long_name(name: &mut Vec<u8>) -> Result<(), Rule> {
+/// Strips the NUL from the end of a GNU long name.
+pub(crate) fn strip_long_name(name: &mut Vec<u8>) -> Result<(), EntryError> {
     name.pop_if(|last| *last == b'\0');
-    if name.contains(&b'\0') { Err(Rule::LongName) } else { Ok(()) }
+    // Readers differ on where a name with a NUL in it ends.
+    if name.contains(&b'\0') { Err(EntryError::LongName) } else { Ok(()) }
 }
 
-/// The sum of the header's bytes, with the checksum itself taken as blanks. Unsigned, as POSIX has
-/// it: archives with a signed one, which some readers take too, are older than the formats accepted
-/// here.
-fn sum(block: &Block) -> u64 {
+/// Computes the sum of the header's bytes, with the checksum field as blanks.
+///
+/// The bytes are unsigned, as in POSIX. Some readers also accept a sum of signed bytes, but
+/// archives with such sums are older than the accepted formats.
+fn compute_checksum(block: &Block) -> u64 {
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
     sum(&block[..148]) + 8 * u64::from(b' ') + sum(&block[156..])
 }
 
-/// Text up to the first NUL; none if anything but NULs follows it.
+/// Returns the text before the first NUL, or none if anything but NULs follows it: readers that
+/// ignore the NUL see another text.
 fn text(field: &[u8]) -> Option<&[u8]> {
     let end = field.iter().position(|byte| *byte == b'\0').unwrap_or(field.len());
     let (text, rest) = field.split_at_checked(end)?;
     is_zero(rest).then_some(text)
 }
 
-/// Whether a user's or group's name, which listings print as it is, will print.
-pub(crate) fn is_owner(name: &[u8]) -> bool {
+/// Returns true if a listing can print a user's or group's name.
+///
+/// Terminal escapes: listings print these names as they are.
+pub(crate) fn is_owner_name(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control))
 }
 
-/// An octal number, or none in a field without a digit: blanks, digits, then blanks or NULs.
-/// Readers differ on all else: a NUL in front, a sign, `0o7` and `1_0` (which Python's `int`
-/// takes), blanks alone.
-fn octal(field: &[u8], name: &'static str) -> Result<Option<u64>, Rule> {
+/// Parses an octal number: blanks, digits, then blanks or NULs. Returns none for a field of NULs.
+///
+/// Readers differ on all other forms: a NUL before the digits, a sign, `0o7` and `1_0` (which
+/// Python's `int` accepts), or a field of blanks.
+fn octal(field: &[u8], name: &'static str) -> Result<Option<u64>, EntryError> {
     let mut rest = field;
     while let [b' ', after @ ..] = rest {
         rest = after;
     }
     let mut value = None;
-    // The longest field has 12 digits of 3 bits.
+    // No overflow: the longest field has 12 digits of 3 bits.
     while let [digit @ b'0'..=b'7', after @ ..] = rest {
         value = Some(value.unwrap_or(0) << 3 | u64::from(digit - b'0'));
         rest = after;
     }
-    let ended = match value {
+    let is_valid = match value {
         Some(_) => rest.iter().all(|byte| matches!(byte, b' ' | b'\0')),
         None => !rest.is_empty() && is_zero(rest),
     };
-    if ended { Ok(value) } else { Err(Rule::Number(name)) }
+    if is_valid { Ok(value) } else { Err(EntryError::HeaderNumber(name)) }
 }
 
-/// An octal number, or GNU's base 256 for larger ones: 0x80 and a big-endian integer.
-fn number(field: &[u8], name: &'static str) -> Result<Option<u64>, Rule> {
+/// Parses an octal number, or a number in GNU tar's base 256: 0x80 and a big-endian integer.
+fn number(field: &[u8], name: &'static str) -> Result<Option<u64>, EntryError> {
     match field {
-        [0x80, integer @ ..] => big_endian(integer).map(Some).ok_or(Rule::Number(name)),
+        [0x80, integer @ ..] => big_endian(integer).map(Some).ok_or(EntryError::HeaderNumber(name)),
         _ => octal(field, name),
     }
 }
 
-/// A user's or group's number. GNU tar refuses more than 32 bits.
-fn id(field: &[u8], name: &'static str) -> Result<(), Rule> {
+/// Checks a user or group id. GNU tar refuses ids of more than 32 bits.
+fn check_id(field: &[u8], name: &'static str) -> Result<(), EntryError> {
     match number(field, name)? {
-        Some(id) if u32::try_from(id).is_err() => Err(Rule::Number(name)),
+        Some(id) if u32::try_from(id).is_err() => Err(EntryError::HeaderNumber(name)),
         _ => Ok(()),
     }
 }
 
-/// Seconds since 1970; before it in base 256 alone, as a negative number in two's complement.
-fn time(field: &[u8], name: &'static str) -> Result<(), Rule> {
+/// Checks seconds since 1970. Negative numbers occur only in base 256, in two's complement.
+fn check_time(field: &[u8], name: &'static str) -> Result<(), EntryError> {
     let seconds = match field {
         [0xff, high @ .., _, _, _, _, _, _, _, _] if high.iter().all(|byte| *byte == 0xff) => {
             field.last_chunk().map(|low| i64::from_be_bytes(*low).unsigned_abs())
         }
-        [0xff, ..] => return Err(Rule::Number(name)),
+        [0xff, ..] => return Err(EntryError::HeaderNumber(name)),
         _ => number(field, name)?,
     };
-    if seconds.is_some_and(|seconds| seconds > LAST_TIME) {
-        Err(Rule::Number(name))
+    if seconds.is_some_and(|seconds| seconds > MAX_TIME) {
+        Err(EntryError::HeaderNumber(name))
     } else {
         Ok(())
     }
 }
 
-/// A big-endian integer, if it fits 64 bits.
+/// Parses a big-endian integer. Returns none if it needs more than 64 bits.
 fn big_endian(integer: &[u8]) -> Option<u64> {
     integer.iter().try_fold(0_u64, |value, byte| Some(value.checked_mul(256)? | u64::from(*byte)))
 }

@@ -1,103 +1,88 @@
-//! How GNU tar, bsdtar and Python's `tarfile` list archives.
+//! The entries that GNU tar, bsdtar and Python's `tarfile` list.
 
-use std::collections::HashMap;
-use std::env;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::{
+    collections::HashMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
 
-use archive::{Kind, Limits};
+use archive::{ArchiveError, ArchiveLimits, EntryKind};
 
-/// What every reader has to see in the same way: path (without slashes at its end), size and kind,
-/// in order.
-pub(super) type Listing = Vec<(String, u64, Kind)>;
+use crate::tools;
 
-/// What we see ourselves in an archive that we accept.
-pub(super) fn ours(archive: &[u8]) -> Result<Listing, archive::Fault> {
+/// Entries in order: path without trailing slashes, size, kind. All readers must list the same.
+pub(crate) type Listing = Vec<(String, u64, EntryKind)>;
+
+/// Lists an archive with the check itself.
+pub(crate) fn list(archive: &[u8]) -> Result<Listing, ArchiveError> {
     let mut listing = Listing::new();
-    archive::walk(archive, &Limits::PRODUCTION, |entry| {
-        listing.push((trimmed(entry.path), entry.size, entry.kind));
+    archive::check(archive, &ArchiveLimits::FORM, |entry| {
+        listing.push((without_trailing_slashes(entry.path), entry.size, entry.kind));
     })?;
     Ok(listing)
 }
 
-/// Whether a tool is there. One that is missing is said to be left out, unless `REQUIRE_TOOLS=1`.
-pub(super) fn has_tool(tool: &str) -> bool {
-    let found = Command::new(tool)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok();
-    assert!(found || env::var("REQUIRE_TOOLS").as_deref() != Ok("1"), "{tool} is missing");
-    if !found {
-        println!("left out for want of {tool}");
-    }
-    found
+/// Asserts that every installed reader lists the same entries in each archive as the check does.
+/// Each archive has a name for the message.
+#[track_caller]
+pub(crate) fn assert_readers_agree(archives: &[(String, Vec<u8>)]) {
+    const MAX_SHOWN: usize = 20;
+    let disagreements = disagreements(archives);
+    assert!(
+        disagreements.is_empty(),
+        "{} disagreements: {}",
+        disagreements.len(),
+        disagreements[..disagreements.len().min(MAX_SHOWN)].join("\n")
+    );
 }
 
-/// The readers that are there.
-pub(super) struct Readers {
-    gnu: bool,
-    bsd: bool,
-    python: bool,
-    directory: tempfile::TempDir,
-}
+fn disagreements(archives: &[(String, Vec<u8>)]) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let files: Vec<PathBuf> =
+        (0..archives.len()).map(|number| directory.path().join(format!("{number}.tgz"))).collect();
+    for (file, (_, archive)) in files.iter().zip(archives) {
+        fs::write(file, archive).unwrap();
+    }
+    let has_gnu_tar = tools::is_installed("tar");
+    let has_bsdtar = tools::is_installed("bsdtar");
+    let python =
+        if tools::is_installed("python3") { list_by_python(&files) } else { HashMap::new() };
 
-impl Readers {
-    pub(super) fn find() -> Self {
-        Self {
-            gnu: has_tool("tar"),
-            bsd: has_tool("bsdtar"),
-            python: has_tool("python3"),
-            directory: tempfile::tempdir().unwrap(),
+    let mut disagreements = Vec::new();
+    for (file, (name, archive)) in files.iter().zip(archives) {
+        let ours = list(archive).unwrap();
+        let mut compare = |reader: &str, listing: Result<Listing, String>| {
+            if listing.as_ref() != Ok(&ours) {
+                let text = format!("{name}: {reader} lists {listing:?}, the check {ours:?}");
+                disagreements.push(text);
+            }
+        };
+        if has_gnu_tar {
+            compare("tar", list_by_gnu_tar(file));
+        }
+        if has_bsdtar {
+            compare("bsdtar", list_by_bsdtar(file));
+        }
+        if let Some(listing) = python.get(file) {
+            compare("tarfile", listing.clone());
         }
     }
-
-    /// What is wrong with each archive: a reader that fails on it, or lists something else than we
-    /// do.
-    pub(super) fn disagreements(&self, archives: &[(String, Vec<u8>)]) -> Vec<String> {
-        let files: Vec<PathBuf> = (0..archives.len())
-            .map(|number| self.directory.path().join(format!("{number}.tgz")))
-            .collect();
-        for (file, (_, archive)) in files.iter().zip(archives) {
-            std::fs::write(file, archive).unwrap();
-        }
-        let python = if self.python { python(&files) } else { HashMap::new() };
-        let mut disagreements = Vec::new();
-        for (file, (name, archive)) in files.iter().zip(archives) {
-            let ours = ours(archive).unwrap();
-            let mut compare = |reader: &str, listing: Result<Listing, String>| match listing {
-                Ok(listing) if listing == ours => {}
-                listing => {
-                    disagreements.push(format!("{name}: {reader} lists {listing:?}, we {ours:?}"));
-                }
-            };
-            if self.gnu {
-                compare("tar", gnu(file));
-            }
-            if self.bsd {
-                compare("bsdtar", bsd(file));
-            }
-            if let Some(listing) = python.get(file) {
-                compare("tarfile", listing.clone());
-            }
-        }
-        disagreements
-    }
+    disagreements
 }
 
-fn gnu(file: &Path) -> Result<Listing, String> {
+fn list_by_gnu_tar(file: &Path) -> Result<Listing, String> {
     let arguments = ["--numeric-owner", "--quoting-style=literal", "--show-stored-names"];
     let output = reader("tar").arg("-tvzf").arg(file).args(arguments).output().unwrap();
-    // Permissions, owner, size, date, time.
-    listed(&output, 5, 2, str::to_owned)
+    // Columns: permissions, owner, size, date, time.
+    parse_long_listing(&output, 5, 2, str::to_owned)
 }
 
-fn bsd(file: &Path) -> Result<Listing, String> {
+fn list_by_bsdtar(file: &Path) -> Result<Listing, String> {
     let output = reader("bsdtar").arg("-tvf").arg(file).arg("--numeric-owner").output().unwrap();
-    // Permissions, links, user, group, size, month, day, year or time.
-    listed(&output, 8, 4, unescaped)
+    // Columns: permissions, links, user, group, size, month, day, year or time.
+    parse_long_listing(&output, 8, 4, unescape_octal)
 }
 
 fn reader(program: &str) -> Command {
@@ -106,18 +91,18 @@ fn reader(program: &str) -> Command {
     command
 }
 
-/// Reads a long listing: lines of `columns`, the size one of them, and the path.
-fn listed(
+/// Parses lines of `columns`, one of them the size, and the path after them.
+fn parse_long_listing(
     output: &Output,
     columns: usize,
-    size: usize,
-    path: fn(&str) -> String,
+    size_column: usize,
+    unescape: fn(&str) -> String,
 ) -> Result<Listing, String> {
-    let wrong = || format!("{output:?}");
+    let error = || format!("{output:?}");
     if !output.status.success() {
-        return Err(wrong());
+        return Err(error());
     }
-    let lines = str::from_utf8(&output.stdout).map_err(|_| wrong())?.lines();
+    let lines = str::from_utf8(&output.stdout).map_err(|_| error())?.lines();
     lines
         .map(|line| {
             let mut rest = line;
@@ -128,18 +113,19 @@ fn listed(
                 rest = after;
             }
             let kind = match line.chars().next()? {
-                '-' => Kind::File,
-                'd' => Kind::Directory,
+                '-' => EntryKind::File,
+                'd' => EntryKind::Directory,
                 _ => return None,
             };
-            Some((trimmed(&path(rest)), words[size].parse().ok()?, kind))
+            let path = without_trailing_slashes(&unescape(rest));
+            Some((path, words[size_column].parse().ok()?, kind))
         })
         .collect::<Option<_>>()
-        .ok_or_else(wrong)
+        .ok_or_else(error)
 }
 
-/// Undoes bsdtar's octal escapes.
-fn unescaped(path: &str) -> String {
+/// Replaces the octal escape sequences that bsdtar writes.
+fn unescape_octal(path: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = path.as_bytes();
     while let [first, after @ ..] = rest {
@@ -155,8 +141,8 @@ fn unescaped(path: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Lists all files in one process.
-fn python(files: &[PathBuf]) -> HashMap<PathBuf, Result<Listing, String>> {
+/// Lists all files with `tarfile`, in one process.
+fn list_by_python(files: &[PathBuf]) -> HashMap<PathBuf, Result<Listing, String>> {
     const PROGRAM: &str = "
 import sys, tarfile
 for file in sys.stdin.read().splitlines():
@@ -175,24 +161,29 @@ for file in sys.stdin.read().splitlines():
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut list = child.stdin.take().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
     for file in files {
-        writeln!(list, "{}", file.display()).unwrap();
+        writeln!(stdin, "{}", file.display()).unwrap();
     }
-    drop(list);
+    drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
+    parse_python_listings(str::from_utf8(&output.stdout).unwrap())
+}
+
+fn parse_python_listings(output: &str) -> HashMap<PathBuf, Result<Listing, String>> {
     let mut listings = HashMap::new();
     let mut listing: Option<&mut Result<Listing, String>> = None;
-    for line in str::from_utf8(&output.stdout).unwrap().lines() {
+    for line in output.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["archive", file] => {
                 listing = Some(listings.entry(PathBuf::from(file)).or_insert(Ok(Listing::new())));
             }
-            ["entry", kind, size, path] => {
+            ["entry", kind @ ("file" | "directory"), size, path] => {
                 if let Some(Ok(listing)) = &mut listing {
-                    let kind = if kind == "file" { Kind::File } else { Kind::Directory };
-                    listing.push((trimmed(&unhexed(path)), size.parse().unwrap(), kind));
+                    let kind = if kind == "file" { EntryKind::File } else { EntryKind::Directory };
+                    let path = without_trailing_slashes(&decode_hex(path));
+                    listing.push((path, size.parse().unwrap(), kind));
                 }
             }
             _ => {
@@ -205,7 +196,7 @@ for file in sys.stdin.read().splitlines():
     listings
 }
 
-fn unhexed(hex: &str) -> String {
+fn decode_hex(hex: &str) -> String {
     let bytes: Vec<u8> = (0..hex.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
@@ -213,7 +204,7 @@ fn unhexed(hex: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Python takes slashes off the end of a directory's path.
-fn trimmed(path: &str) -> String {
+/// `tarfile` strips the slashes at the end of a directory's path.
+fn without_trailing_slashes(path: &str) -> String {
     path.trim_end_matches('/').to_owned()
 }

@@ -1,5 +1,6 @@
 //! What an upload must be: what its form, its archive and the catalog say of it.
 
+use archive::ArchiveLimits;
 use shared::{
     app::App,
     customization::Filter,
@@ -99,11 +100,11 @@ async fn check_archive(
     let request = Span::current();
     let check = move || {
         let _request = request.entered();
-        let fault = tracing::debug_span!("archive")
-            .in_scope(|| archive::check(&content, &archive::Limits::PRODUCTION))
-            .inspect_err(|fault| metrics::archive_refused(fault.rule()))
+        let error = tracing::debug_span!("archive")
+            .in_scope(|| archive::check(&content[..], &ArchiveLimits::FORM, |_| ()))
+            .inspect_err(|error| metrics::archive_refused(error.rule()))
             .err();
-        (Digest::of(&content), fault.map(|fault| Violation::new("file", fault.to_string())))
+        (Digest::of(&content), error.map(|error| Violation::new("file", error.to_string())))
     };
     let outcome = tokio::task::spawn_blocking(check).await;
     outcome.map(Some).map_err(|panic| Problem::Internal(panic.into()))
