@@ -89,6 +89,17 @@ async fn a_file_may_have_4_500_000_bytes_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_hostile_archive_is_refused_and_not_stored() {
+    let stack = TestStack::start().await;
+    let before = stack.contents().await;
+    let hostile = Tarball::new().file("../../etc/passwd", b"root::0:0:::\n").gzip();
+    let answer = stack.api().create(Form::new().file("a.tgz", &hostile)).await;
+    let message = "entry `../../etc/passwd` has `..` in its path";
+    answer.assert_problem(&Problem::violations([("file", message)]));
+    assert_eq!(stack.contents().await, before);
+}
+
+#[tokio::test]
 async fn a_filter_must_match_something_released() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
