@@ -3,6 +3,7 @@
 
 use std::str;
 
+use archive_fuzz::with_memory_limit;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ const MEMORY_PER_BYTE: usize = 64;
 const MEMORY: usize = 16 * 1024;
 
 fuzz_target!(|input: &[u8]| {
-    let decoded = fuzz::within(MEMORY + MEMORY_PER_BYTE * input.len(), || decode(input));
+    let decoded = with_memory_limit(MEMORY + MEMORY_PER_BYTE * input.len(), || decode(input));
     if let (Some(event), Ok(json)) = (decoded, serde_json::from_slice(input)) {
         assert_read_as_written(&event, &json);
     }

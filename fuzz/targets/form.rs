@@ -1,6 +1,7 @@
 //! The multipart form: an input is a content type, a line feed, and the body.
 #![no_main]
 
+use archive_fuzz::{assert_safe_to_print, with_memory_limit};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     let body = Bytes::copy_from_slice(&input[line + 1..]);
 
     let read = |body: &Bytes| Form::read(&headers, Ok(body), &LIMITS);
-    match fuzz::within(MEMORY + MEMORY_PER_BYTE * input.len(), || read(&body)) {
+    match with_memory_limit(MEMORY + MEMORY_PER_BYTE * input.len(), || read(&body)) {
         Ok(form) => {
             assert_sound(&form, &body);
             // RFC 2046, section 5.1.1: what stands around the parts says nothing.
@@ -32,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
             let again = read(&surrounded).expect("a form stays one");
             assert_eq!(format!("{form:?}"), format!("{again:?}"));
         }
-        Err(FormError::Malformed(message)) => fuzz::assert_shown_safely(&message, 200),
+        Err(FormError::Malformed(message)) => assert_safe_to_print(&message, 200),
         Err(FormError::NotAForm | FormError::TooLarge) => {}
     }
 });
@@ -44,7 +45,7 @@ fn assert_sound(form: &Form, body: &Bytes) {
         assert!(content.len() <= LIMITS.file_bytes);
         assert!((1..=255).contains(&name.as_str().len()));
         assert!(!name.as_str().contains(['/', '\\']), "a path: {name:?}");
-        fuzz::assert_shown_safely(name.as_str(), 255);
+        assert_safe_to_print(name.as_str(), 255);
         HeaderValue::try_from(name.content_disposition()).expect("a name fits a header");
     }
     if let Some(name) = &form.name {
@@ -57,7 +58,7 @@ fn assert_sound(form: &Form, body: &Bytes) {
     assert!(form.file.is_some() || !form.violations.is_empty(), "no file, and no word of it");
     for violation in &form.violations {
         // A character has at most ten when escaped, and 64 of a name are shown.
-        fuzz::assert_shown_safely(&violation.field, "filter.…".len() + 64 * 10);
-        fuzz::assert_shown_safely(&violation.message, 200);
+        assert_safe_to_print(&violation.field, "filter.…".len() + 64 * 10);
+        assert_safe_to_print(&violation.message, 200);
     }
 }

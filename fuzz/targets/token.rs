@@ -1,6 +1,7 @@
 //! The token check as a client meets it: an input is the value of `Authorization`.
 #![no_main]
 
+use archive_fuzz::with_memory_limit;
 use fuzz::signed::{GOOD, authenticate, caller};
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +12,7 @@ const MEMORY: usize = 512 * 1024;
 
 fuzz_target!(|input: &[u8]| {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
-    match fuzz::within(MEMORY, || authenticate(value)) {
+    match with_memory_limit(MEMORY, || authenticate(value)) {
         Ok(accepted) => {
             let token = input.rsplit(|byte| *byte == b' ').next();
             assert_eq!(token, Some(GOOD.as_bytes()), "a token that nobody signed");

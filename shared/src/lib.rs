@@ -52,6 +52,5 @@ pub mod response;
 pub mod routes;
 pub mod storage;
 pub mod telemetry;
-pub mod validation;
 pub mod view;
 pub mod violation;

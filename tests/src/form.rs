@@ -1,8 +1,9 @@
 //! Multipart forms, honest or not.
 
+use archive_builder::Tarball;
 use serde_json::{Value, json};
 
-use crate::{stack::DEBIAN, tarball::Tarball};
+use crate::stack::DEBIAN;
 
 /// The line between parts, unless a test wants another.
 const BOUNDARY: &str = "----AaB03x";

@@ -10,8 +10,7 @@
 //! | [`iam`] | what IAM must allow whoever sends a request to a store |
 //! | [`jwks_endpoint`] | a server of token keys that rotates, hangs and lies |
 //! | [`process`] | the commands and the functions, as processes |
-//! | [`proxy`] | what stands between the functions and a store, sees what is asked, and does fault |
-//! | [`tarball`] | archives, honest or not |
+//! | [`proxy`] | a proxy between the functions and a store: records requests and injects faults |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -33,4 +32,3 @@ pub mod jwt;
 pub mod process;
 pub mod proxy;
 pub mod stack;
-pub mod tarball;

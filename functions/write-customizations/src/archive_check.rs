@@ -1,14 +1,8 @@
 //! Checks the uploaded archive and computes its digest.
 
-use shared::{
-    domain::Digest,
-    form::File,
-    metrics,
-    problem::Problem,
-    validation::archive::{self, Limits},
-    violation::Violation,
-};
-use tracing::Span;
+use archive::ArchiveLimits;
+use shared::{domain::Digest, form::File, metrics, problem::Problem, violation::Violation};
+use tracing::{Span, debug_span};
 
 /// The result of checking an uploaded file.
 pub(crate) struct CheckedFile {
@@ -25,7 +19,8 @@ pub(crate) async fn check(file: &File) -> Result<CheckedFile, Problem> {
     let request = Span::current();
     let check = move || {
         let _request = request.entered();
-        let violation = archive::check(&content, &Limits::PRODUCTION)
+        let violation = debug_span!("archive")
+            .in_scope(|| archive::check(&content[..], &ArchiveLimits::FORM, |_| ()))
             .inspect_err(|error| metrics::archive_refused(error.rule()))
             .err()
             .map(|error| Violation::new("file", error.to_string()));

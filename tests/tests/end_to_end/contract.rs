@@ -1,12 +1,12 @@
 //! Every row of the contract's tables: each refusal with its exact body, and nothing stored.
 
+use archive_builder::{Gzip, Tarball};
 use http::Method;
 use serde_json::json;
 use tests::{
     api::Problem,
     form::Form,
     stack::{NOBODYS_CUSTOMIZATION, SAMPLE_CATALOG, TestStack},
-    tarball::{Gzip, Tarball},
 };
 
 #[tokio::test]
@@ -85,6 +85,17 @@ async fn a_file_may_have_4_500_000_bytes_and_no_more() {
     let before = stack.contents().await;
     let too_large = api.create(Form::new().file("a.tgz", &vec![0; 4_500_001])).await;
     too_large.assert_problem(&Problem::TOO_LARGE);
+    assert_eq!(stack.contents().await, before);
+}
+
+#[tokio::test]
+async fn a_hostile_archive_is_refused_and_not_stored() {
+    let stack = TestStack::start().await;
+    let before = stack.contents().await;
+    let hostile = Tarball::new().file("../../etc/passwd", b"root::0:0:::\n").gzip();
+    let answer = stack.api().create(Form::new().file("a.tgz", &hostile)).await;
+    let message = "entry `../../etc/passwd` has `..` in its path";
+    answer.assert_problem(&Problem::violations([("file", message)]));
     assert_eq!(stack.contents().await, before);
 }
 

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use admin::records::{self, Record};
+use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::{catalog::SAMPLE_ORGANIZATION, limits::Limits, stores::TABLE};
 use serde_json::{from_value, json};
@@ -22,7 +23,6 @@ use tests::{
         InjectedFault, Times,
     },
     stack::{Contents, ProxiedStack, REGISTRY, SAMPLE_CATALOG},
-    tarball::Tarball,
 };
 use tokio::sync::Semaphore;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use admin::pipeline;
+use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::csp::Token;
 use serde_json::json;
@@ -11,7 +12,6 @@ use tests::{
     api::{Answer, Api, Problem},
     form::{Form, archive},
     stack::{OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack},
-    tarball::Tarball,
 };
 
 const HEADER: &str = "idempotency-key";

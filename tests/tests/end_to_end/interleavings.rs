@@ -13,6 +13,7 @@ use admin::{
     pipeline,
     records::{self, Record},
 };
+use archive_builder::Tarball;
 use bytes::Bytes;
 use fastrand::Rng;
 use local::catalog::SAMPLE_ORGANIZATION;
@@ -25,7 +26,6 @@ use tests::{
     api::{Answer, Api, Problem},
     form::Form,
     stack::{DEBIAN, REGISTRY, TestStack},
-    tarball::Tarball,
 };
 
 const CATALOG: &str = "interleaved";

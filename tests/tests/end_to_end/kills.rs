@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use archive_builder::Tarball;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use http::Method;
@@ -22,7 +23,6 @@ use tests::{
     form::Form,
     process::{self, Local, command},
     stack::{Contents, ProxiedStack, SAMPLE_CATALOG, TestStack},
-    tarball::Tarball,
 };
 
 const CLIENTS: usize = 8;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use archive_builder::Tarball;
 use http::Method;
 use local::{catalog::SAMPLE_ORGANIZATION, csp::Token, function::FunctionName, limits::Limits};
 use serde_json::{Value, json};
@@ -11,7 +12,6 @@ use tests::{
     form::{Form, archive},
     jwt::{Jwt, KeyOf},
     stack::{NOWHERE, ProxiedStack, SAMPLE_CATALOG, TestStack},
-    tarball::Tarball,
 };
 use uuid::Uuid;
 

@@ -8,7 +8,6 @@
 )]
 
 mod answers;
-mod archives;
 mod commands;
 mod contract;
 mod corrupt_items;

@@ -6,13 +6,13 @@ use std::{
     fs,
 };
 
+use archive_builder::Tarball;
 use local::{build::workspace, csp::Token, function::FunctionName};
 use serde_json::{Value, json};
 use shared::domain::Timestamp;
 use tests::{
     form::{Form, archive},
     stack::{NOWHERE, SAMPLE_CATALOG, TestStack},
-    tarball::Tarball,
 };
 
 /// The most values of one metric in one line.

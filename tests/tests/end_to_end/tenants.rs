@@ -1,6 +1,7 @@
 //! Another organization's data does not exist: its answers are those for what does not, and the
 //! stores are asked the same on the way to them.
 
+use archive_builder::Tarball;
 use local::{csp::Token, limits::Limits};
 use serde_json::{Value, json};
 use tests::{
@@ -10,7 +11,6 @@ use tests::{
         NOBODYS_CUSTOMIZATION, OTHER_CATALOG, OTHER_ORGANIZATION, ProxiedStack, SAMPLE_CATALOG,
         TestStack,
     },
-    tarball::Tarball,
 };
 
 const NOBODYS_CATALOG: &str = "00000000-0000-4000-8000-000000000000";

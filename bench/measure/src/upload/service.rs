@@ -1,11 +1,11 @@
 //! As `write-customizations` does it.
 
+use archive::ArchiveLimits;
 use bytes::Bytes;
 use shared::{
     domain::Digest,
     form::{Form, FormLimits},
     lambda::Event,
-    validation::archive,
 };
 
 use crate::Outcome;
@@ -48,5 +48,6 @@ pub fn form(event: &Event) -> Outcome<Bytes> {
 ///
 /// The archive is refused.
 pub fn archive(file: &Bytes) -> Outcome {
-    Ok(archive::check(file, &archive::Limits::PRODUCTION)?)
+    archive::check(&file[..], &ArchiveLimits::FORM, |_| ())?;
+    Ok(())
 }

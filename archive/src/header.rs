@@ -1,0 +1,280 @@
+//! The fields of one tar header, in the formats POSIX ustar (IEEE 1003.1, "pax") and GNU tar.
+//!
+//! Each field is accepted only in a form that all readers understand alike.
+
+use crate::{
+    EntryKind,
+    blocks::{Block, is_zero},
+    error::{EntryError, RefusedType},
+};
+
+/// Meaning of a header's type flag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HeaderType {
+    /// File or directory.
+    Entry(EntryKind),
+    /// Header that describes the entries after it.
+    Metadata(MetadataType),
+    /// Type that an archive must not hold.
+    Refused(RefusedType),
+}
+
+/// Header that describes the entries after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MetadataType {
+    /// Pax header for the next entry.
+    Pax,
+    /// Pax header for all entries after it.
+    GlobalPax,
+    /// GNU long name for the next entry.
+    LongName,
+}
+
+impl HeaderType {
+    /// Decides which entry types are accepted. This is the only place that does.
+    ///
+    /// Links redirect later entries out of the directory (CVE-2007-4559, CVE-2021-38511,
+    /// CVE-2022-36113, CVE-2026-23745), and sparse maps exhaust a reader's memory (CVE-2025-58183).
+    /// Devices and fifos are no content, and the other types mean something else in each reader.
+    fn from_flag(flag: u8) -> Self {
+        match flag {
+            b'0' | b'\0' => Self::Entry(EntryKind::File),
+            b'5' => Self::Entry(EntryKind::Directory),
+            b'x' => Self::Metadata(MetadataType::Pax),
+            b'g' => Self::Metadata(MetadataType::GlobalPax),
+            b'L' => Self::Metadata(MetadataType::LongName),
+            b'1' => Self::Refused(RefusedType::HardLink),
+            b'2' => Self::Refused(RefusedType::SymbolicLink),
+            b'3' => Self::Refused(RefusedType::CharacterDevice),
+            b'4' => Self::Refused(RefusedType::BlockDevice),
+            b'6' => Self::Refused(RefusedType::Fifo),
+            b'7' => Self::Refused(RefusedType::ContiguousFile),
+            b'D' => Self::Refused(RefusedType::DumpDirectory),
+            b'K' => Self::Refused(RefusedType::LongLink),
+            b'M' => Self::Refused(RefusedType::MultiVolume),
+            b'S' => Self::Refused(RefusedType::SparseFile),
+            b'V' => Self::Refused(RefusedType::VolumeLabel),
+            b'X' => Self::Refused(RefusedType::SolarisHeader),
+            _ => Self::Refused(RefusedType::Unknown),
+        }
+    }
+}
+
+/// Setuid, setgid and sticky bits.
+const SPECIAL_MODE_BITS: u64 = 0o7000;
+
+/// 9999-12-31T23:59:59Z, the last second that every reader can print.
+pub(crate) const MAX_TIME: u64 = 253_402_300_799;
+
+/// Header with a known format and a correct checksum.
+pub(crate) struct Header<'a> {
+    block: &'a Block,
+    is_gnu: bool,
+}
+
+impl<'a> Header<'a> {
+    pub(crate) fn parse(block: &'a Block) -> Result<Self, EntryError> {
+        // Polyglot of tar and bzip2: bsdtar detects the decompressed data once more, and takes a
+        // tar whose first name starts like this for bzip2 data.
+        if let [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] = block {
+            return Err(EntryError::HeaderBzip2);
+        }
+        // Headers older than POSIX have no magic, so each reader guesses what they are.
+        let is_gnu = match &block[257..265] {
+            b"ustar\x0000" => false,
+            b"ustar  \0" => true,
+            _ => return Err(EntryError::HeaderFormat),
+        };
+        match octal(&block[148..156], "checksum")? {
+            Some(checksum) if checksum == compute_checksum(block) => Ok(Self { block, is_gnu }),
+            _ => Err(EntryError::HeaderChecksum),
+        }
+    }
+
+    pub(crate) fn entry_type(&self) -> HeaderType {
+        HeaderType::from_flag(self.block[156])
+    }
+
+    /// Checks all numbers that every header has, and returns the size.
+    ///
+    /// All of them, even those that no reader needs: `tarfile` ends its listing, without an error,
+    /// at a number that it cannot parse. That hides all entries after it.
+    pub(crate) fn check_numbers(&self) -> Result<u64, EntryError> {
+        octal(&self.block[100..108], "mode")?;
+        check_id(&self.block[108..116], "user id")?;
+        check_id(&self.block[116..124], "group id")?;
+        check_time(&self.block[136..148], "modification time")?;
+        octal(&self.block[329..337], "device number")?;
+        octal(&self.block[337..345], "device number")?;
+        number(&self.block[124..136], "size")?.ok_or(EntryError::HeaderNumber("size"))
+    }
+
+    /// Appends the header's own path, which is the prefix and the name.
+    pub(crate) fn append_path(&self, path: &mut Vec<u8>) -> Result<(), EntryError> {
+        let prefix = self.prefix()?;
+        if !prefix.is_empty() {
+            path.extend_from_slice(prefix);
+            path.push(b'/');
+        }
+        path.extend_from_slice(self.name()?);
+        Ok(())
+    }
+
+    /// Checks the name of a metadata header.
+    ///
+    /// Polyglots: a name with control characters can be the magic number of another format, which
+    /// readers detect first. A writer may cut the name inside a UTF-8 character.
+    pub(crate) fn check_metadata_name(&self) -> Result<(), EntryError> {
+        let mut chunks = self.name()?.utf8_chunks();
+        let is_valid = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
+            && chunks.next().is_none();
+        if is_valid { Ok(()) } else { Err(EntryError::HeaderText("name")) }
+    }
+
+    /// Checks the fields of a file's or directory's header that [`Self::check_numbers`] does not
+    /// check.
+    pub(crate) fn check_entry(&self) -> Result<(), EntryError> {
+        // `tarfile` takes this for a directory, even if a pax header gives the file another path.
+        if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
+            return Err(EntryError::FileSlash);
+        }
+        // Privilege escalation: setuid programs run as their owner.
+        if octal(&self.block[100..108], "mode")?.is_some_and(|mode| mode & SPECIAL_MODE_BITS != 0) {
+            return Err(EntryError::SpecialMode);
+        }
+        // Links: a header with a link name that is no link contradicts itself.
+        if self.block[157] != b'\0' {
+            return Err(EntryError::LinkName);
+        }
+        // GNU tar stores fields of incremental, sparse and multi-volume archives where POSIX has
+        // the prefix: `tarfile` takes them for a prefix, and bsdtar takes another size from them.
+        if self.is_gnu && !is_zero(&self.block[345..]) {
+            return Err(EntryError::HeaderGnuFields);
+        }
+        if self.may_have_star_times() {
+            check_time(&self.block[476..488], "access time")?;
+            check_time(&self.block[488..500], "change time")?;
+        }
+        if !text(&self.block[265..297]).is_some_and(is_owner_name) {
+            return Err(EntryError::HeaderText("user name"));
+        }
+        if !text(&self.block[297..329]).is_some_and(is_owner_name) {
+            return Err(EntryError::HeaderText("group name"));
+        }
+        // Also if a metadata header overrides the path.
+        self.name().and(self.prefix()).map(drop)
+    }
+
+    fn name(&self) -> Result<&[u8], EntryError> {
+        text(&self.block[..100]).ok_or(EntryError::HeaderText("name"))
+    }
+
+    /// Returns true if the prefix is so short that star's and node-tar's access and change times
+    /// may follow it.
+    fn may_have_star_times(&self) -> bool {
+        !self.is_gnu && self.block[475] == b'\0'
+    }
+
+    /// The part of the path before the name, without the slash between them.
+    fn prefix(&self) -> Result<&[u8], EntryError> {
+        if self.is_gnu {
+            return Ok(&[]);
+        }
+        let prefix =
+            if self.may_have_star_times() { &self.block[345..476] } else { &self.block[345..500] };
+        // bsdtar adds no slash to a prefix that ends with one, other readers do.
+        text(prefix)
+            .filter(|prefix| !prefix.ends_with(b"/"))
+            .ok_or(EntryError::HeaderText("prefix"))
+    }
+}
+
+/// Strips the NUL from the end of a GNU long name.
+pub(crate) fn strip_long_name(name: &mut Vec<u8>) -> Result<(), EntryError> {
+    name.pop_if(|last| *last == b'\0');
+    // Readers differ on where a name with a NUL in it ends.
+    if name.contains(&b'\0') { Err(EntryError::LongName) } else { Ok(()) }
+}
+
+/// Computes the sum of the header's bytes, with the checksum field as blanks.
+///
+/// The bytes are unsigned, as in POSIX. Some readers also accept a sum of signed bytes, but
+/// archives with such sums are older than the accepted formats.
+fn compute_checksum(block: &Block) -> u64 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    sum(&block[..148]) + 8 * u64::from(b' ') + sum(&block[156..])
+}
+
+/// Returns the text before the first NUL, or none if anything but NULs follows it: readers that
+/// ignore the NUL see another text.
+fn text(field: &[u8]) -> Option<&[u8]> {
+    let end = field.iter().position(|byte| *byte == b'\0').unwrap_or(field.len());
+    let (text, rest) = field.split_at_checked(end)?;
+    is_zero(rest).then_some(text)
+}
+
+/// Returns true if a listing can print a user's or group's name.
+///
+/// Terminal escapes: listings print these names as they are.
+pub(crate) fn is_owner_name(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control))
+}
+
+/// Parses an octal number: blanks, digits, then blanks or NULs. Returns none for a field of NULs.
+///
+/// Readers differ on all other forms: a NUL before the digits, a sign, `0o7` and `1_0` (which
+/// Python's `int` accepts), or a field of blanks.
+fn octal(field: &[u8], name: &'static str) -> Result<Option<u64>, EntryError> {
+    let mut rest = field;
+    while let [b' ', after @ ..] = rest {
+        rest = after;
+    }
+    let mut value = None;
+    // No overflow: the longest field has 12 digits of 3 bits.
+    while let [digit @ b'0'..=b'7', after @ ..] = rest {
+        value = Some(value.unwrap_or(0) << 3 | u64::from(digit - b'0'));
+        rest = after;
+    }
+    let is_valid = match value {
+        Some(_) => rest.iter().all(|byte| matches!(byte, b' ' | b'\0')),
+        None => !rest.is_empty() && is_zero(rest),
+    };
+    if is_valid { Ok(value) } else { Err(EntryError::HeaderNumber(name)) }
+}
+
+/// Parses an octal number, or a number in GNU tar's base 256: 0x80 and a big-endian integer.
+fn number(field: &[u8], name: &'static str) -> Result<Option<u64>, EntryError> {
+    match field {
+        [0x80, integer @ ..] => big_endian(integer).map(Some).ok_or(EntryError::HeaderNumber(name)),
+        _ => octal(field, name),
+    }
+}
+
+/// Checks a user or group id. GNU tar refuses ids of more than 32 bits.
+fn check_id(field: &[u8], name: &'static str) -> Result<(), EntryError> {
+    match number(field, name)? {
+        Some(id) if u32::try_from(id).is_err() => Err(EntryError::HeaderNumber(name)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks seconds since 1970. Negative numbers occur only in base 256, in two's complement.
+fn check_time(field: &[u8], name: &'static str) -> Result<(), EntryError> {
+    let seconds = match field {
+        [0xff, high @ .., _, _, _, _, _, _, _, _] if high.iter().all(|byte| *byte == 0xff) => {
+            field.last_chunk().map(|low| i64::from_be_bytes(*low).unsigned_abs())
+        }
+        [0xff, ..] => return Err(EntryError::HeaderNumber(name)),
+        _ => number(field, name)?,
+    };
+    if seconds.is_some_and(|seconds| seconds > MAX_TIME) {
+        Err(EntryError::HeaderNumber(name))
+    } else {
+        Ok(())
+    }
+}
+
+/// Parses a big-endian integer. Returns none if it needs more than 64 bits.
+fn big_endian(integer: &[u8]) -> Option<u64> {
+    integer.iter().try_fold(0_u64, |value, byte| Some(value.checked_mul(256)? | u64::from(*byte)))
+}

@@ -1,0 +1,205 @@
+//! The rules for all paths of an archive together: no two entries may have the same path on any
+//! file system.
+//!
+//! File systems of macOS and Windows ignore case, and some also the Unicode form. There, a second
+//! entry with an equivalent path replaces the first one (CVE-2026-23950).
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::{BuildHasher, RandomState},
+};
+
+use caseless::Caseless;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{ArchiveLimits, EntryKind, error::EntryError};
+
+/// All paths seen so far, including parent directories.
+pub(crate) struct PathSet<'a> {
+    limits: &'a ArchiveLimits,
+    /// Keyed by the hash of the normalized path.
+    known: HashMap<u64, KnownPath>,
+    /// Randomly keyed, so that a sender cannot prepare paths that collide.
+    hasher: RandomState,
+    has_root: bool,
+    /// Bytes of all normalized components that are not ASCII.
+    normalized_bytes: usize,
+    current: CurrentPath,
+}
+
+struct KnownPath {
+    /// Hash of the path as it is spelled. 32 bits suffice to tell apart two spellings of one
+    /// normalized path.
+    spelling: u32,
+    kind: KnownKind,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum KnownKind {
+    File,
+    Directory,
+    /// Parent directory of another entry, without an entry of its own so far.
+    ImpliedDirectory,
+}
+
+/// The path that is being inserted. In both forms, each component follows a slash.
+#[derive(Default)]
+struct CurrentPath {
+    normalized: String,
+    spelled: String,
+    /// Lengths of both forms at the end of each component.
+    ends: Vec<(usize, usize)>,
+}
+
+impl<'a> PathSet<'a> {
+    pub(crate) fn new(limits: &'a ArchiveLimits) -> Self {
+        Self {
+            limits,
+            known: HashMap::new(),
+            hasher: RandomState::new(),
+            has_root: false,
+            normalized_bytes: 0,
+            current: CurrentPath::default(),
+        }
+    }
+
+    /// Inserts an entry's path and its parent directories.
+    pub(crate) fn insert(&mut self, path: &str, kind: EntryKind) -> Result<(), EntryError> {
+        self.normalize(path)?;
+        let Some((hash, spelling)) = self.pop_component() else {
+            let had_root = std::mem::replace(&mut self.has_root, true);
+            return if had_root { Err(EntryError::PathDuplicate) } else { Ok(()) };
+        };
+        self.insert_entry(hash, spelling, kind)?;
+        while let Some((hash, spelling)) = self.pop_component() {
+            // The parents of a known parent are known, so their hashes are not needed.
+            if self.insert_parent(hash, spelling)? {
+                break;
+            }
+        }
+        if self.known.len() > self.limits.distinct_paths {
+            return Err(EntryError::DistinctPaths { limit: self.limits.distinct_paths });
+        }
+        Ok(())
+    }
+
+    fn insert_entry(
+        &mut self,
+        hash: u64,
+        spelling: u32,
+        kind: EntryKind,
+    ) -> Result<(), EntryError> {
+        let known_kind = match kind {
+            EntryKind::File => KnownKind::File,
+            EntryKind::Directory => KnownKind::Directory,
+        };
+        match self.known.entry(hash) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(KnownPath { spelling, kind: known_kind });
+                Ok(())
+            }
+            Entry::Occupied(known) if known.get().spelling != spelling => {
+                Err(EntryError::PathCollision)
+            }
+            Entry::Occupied(mut known) => match (known.get().kind, kind) {
+                (KnownKind::ImpliedDirectory, EntryKind::Directory) => {
+                    known.get_mut().kind = KnownKind::Directory;
+                    Ok(())
+                }
+                (KnownKind::ImpliedDirectory, EntryKind::File) => Err(EntryError::FileIsParent),
+                (KnownKind::File | KnownKind::Directory, _) => Err(EntryError::PathDuplicate),
+            },
+        }
+    }
+
+    /// Inserts a parent directory. Returns true if it was known.
+    fn insert_parent(&mut self, hash: u64, spelling: u32) -> Result<bool, EntryError> {
+        match self.known.entry(hash) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(KnownPath { spelling, kind: KnownKind::ImpliedDirectory });
+                Ok(false)
+            }
+            Entry::Occupied(known) if known.get().kind == KnownKind::File => {
+                Err(EntryError::InsideFile)
+            }
+            Entry::Occupied(known) if known.get().spelling != spelling => {
+                Err(EntryError::ParentCollision)
+            }
+            Entry::Occupied(_) => Ok(true),
+        }
+    }
+
+    /// Returns the hashes of the current path, normalized and as spelled, and shortens it by one
+    /// component.
+    fn pop_component(&mut self) -> Option<(u64, u32)> {
+        let (normalized, spelled) = self.current.ends.pop()?;
+        let hash = self.hasher.hash_one(self.current.normalized.get(..normalized)?);
+        let spelling = self.hasher.hash_one(self.current.spelled.get(..spelled)?) >> 32;
+        Some((hash, u32::try_from(spelling).ok()?))
+    }
+
+    /// Makes `path` the current path.
+    fn normalize(&mut self, path: &str) -> Result<(), EntryError> {
+        self.current.normalized.clear();
+        self.current.spelled.clear();
+        self.current.ends.clear();
+        for component in path.split('/').filter(|component| !matches!(*component, "" | ".")) {
+            self.current.spelled.push('/');
+            self.current.spelled.push_str(component);
+            self.current.normalized.push('/');
+            self.normalize_component(component)?;
+            self.current.ends.push((self.current.normalized.len(), self.current.spelled.len()));
+        }
+        Ok(())
+    }
+
+    /// Appends a component in the form that is equal for all names that some file system takes for
+    /// equal: compatibility caseless matching (Unicode, section 3.13, D146), without default
+    /// ignorable characters.
+    fn normalize_component(&mut self, component: &str) -> Result<(), EntryError> {
+        let normalized = &mut self.current.normalized;
+        let start = normalized.len();
+        if component.is_ascii() {
+            normalized.push_str(component);
+            normalized.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
+            return Ok(());
+        }
+        let visible = component.chars().filter(|character| !is_default_ignorable(*character));
+        normalized.extend(visible.nfd().default_case_fold().nfkd().default_case_fold().nfkd());
+        let component = normalized.get(start..).unwrap_or_default();
+        self.normalized_bytes += component.len();
+        if self.normalized_bytes > self.limits.normalized_bytes {
+            return Err(EntryError::NormalizedBytes { limit: self.limits.normalized_bytes });
+        }
+        // Path traversal behind normalization: U+FF0F becomes a slash, U+2025 two dots.
+        if component.contains(['/', '\\']) || matches!(component, "" | "." | "..") {
+            return Err(EntryError::PathNormalized);
+        }
+        Ok(())
+    }
+}
+
+/// Returns true for `Default_Ignorable_Code_Point`. HFS+ ignores these characters when it compares
+/// names, as does Unicode's `NFKC_Casefold`.
+fn is_default_ignorable(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}

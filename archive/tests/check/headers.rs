@@ -1,0 +1,118 @@
+//! The fields of tar headers.
+
+use archive_builder::{Field, Gzip, Tarball};
+use rstest::rstest;
+
+use crate::{assert_refused, valid};
+
+#[rstest]
+#[case::no_magic(b"")]
+#[case::no_version(b"ustar")]
+#[case::other_magic(b"rustar00")]
+fn unknown_header_formats_are_refused(#[case] magic: &[u8]) {
+    assert_refused(
+        &valid().set(Field::MAGIC, magic).gzip(),
+        "header-format",
+        "entry number 1 has a header that is not in ustar, pax or GNU format",
+    );
+}
+
+/// A checksum that is correct for readers that sum signed bytes.
+fn signed_checksum() -> Vec<u8> {
+    let mut tar = Tarball::new().file("ß", b"").tar();
+    let unsigned = u32::from_str_radix(str::from_utf8(&tar[148..154]).unwrap(), 8).unwrap();
+    let signed = unsigned - 2 * 256;
+    tar[148..154].copy_from_slice(format!("{signed:06o}").as_bytes());
+    Gzip::new(&tar).bytes()
+}
+
+#[rstest]
+#[case::other_sum(&valid().set(Field::CHECKSUM, b"000001\0 ").gzip())]
+#[case::none(&valid().set(Field::CHECKSUM, b"").gzip())]
+#[case::sum_of_signed_bytes(&signed_checksum())]
+fn wrong_checksums_are_refused(#[case] archive: &[u8]) {
+    assert_refused(archive, "header-checksum", "entry number 1 has a header with a wrong checksum");
+}
+
+#[test]
+fn a_negative_checksum_is_refused() {
+    assert_refused(
+        &valid().set(Field::CHECKSUM, b"-01234\0 ").gzip(),
+        "header-number",
+        "entry number 1 has a header with a malformed checksum",
+    );
+}
+
+#[test]
+fn a_tar_that_bsdtar_takes_for_bzip2_is_refused() {
+    assert_refused(
+        &Tarball::new().file("BZh91AY&SY", b"").gzip(),
+        "header-bzip2",
+        "entry number 1 has a name that is the start of bzip2 data",
+    );
+}
+
+#[rstest]
+#[case::name_after_a_name(Field::NAME, b"bin/run\0/etc/passwd", "name")]
+#[case::prefix_after_a_prefix(Field::PREFIX, b"a\0b", "prefix")]
+#[case::prefix_with_a_slash(Field::PREFIX, b"usr/", "prefix")]
+fn ambiguous_paths_in_headers_are_refused(
+    #[case] field: Field,
+    #[case] value: &[u8],
+    #[case] name: &str,
+) {
+    let message = format!("entry number 1 has a header with a malformed {name}");
+    assert_refused(&valid().set(field, value).gzip(), "header-text", &message);
+}
+
+#[rstest]
+#[case::user_name_with_control_characters(Field::USER, b"\x1b[2J", "user name")]
+#[case::group_name_that_is_not_utf_8(Field::GROUP, b"caf\xe9", "group name")]
+fn owner_names_that_listings_cannot_print_are_refused(
+    #[case] field: Field,
+    #[case] value: &[u8],
+    #[case] name: &str,
+) {
+    let message = format!("entry `bin/run` has a header with a malformed {name}");
+    assert_refused(&valid().set(field, value).gzip(), "header-text", &message);
+}
+
+#[rstest]
+#[case::prefix(Field::PREFIX, b"/etc")]
+#[case::sparse_map(Field::GNU_SPARSE_OFFSET, b"00000000001")]
+#[case::real_size(Field::GNU_REAL_SIZE, b"00000000001")]
+fn gnu_extension_fields_are_refused(#[case] field: Field, #[case] value: &[u8]) {
+    assert_refused(
+        &valid().gnu().set(field, value).gzip(),
+        "header-gnu-fields",
+        "entry `bin/run` has a header with fields of GNU tar's that only incremental, sparse or multi-volume archives need",
+    );
+}
+
+#[rstest]
+#[case::mode_that_python_accepts(Field::MODE, b"0o644", "mode")]
+#[case::blank_mode(Field::MODE, b"        ", "mode")]
+#[case::user_id_with_an_underscore(Field::UID, b"1_0", "user id")]
+#[case::user_id_above_32_bits(Field::UID, b"\x80\0\0\x01\0\0\0\0", "user id")]
+#[case::negative_group_id(Field::GID, b"-7", "group id")]
+#[case::size_with_a_sign(Field::SIZE, b"+12", "size")]
+#[case::negative_size(Field::SIZE, &[0xff; 12], "size")]
+#[case::size_above_64_bits(Field::SIZE, b"\x80\0\0\x01", "size")]
+#[case::no_size(Field::SIZE, b"", "size")]
+#[case::size_after_a_nul(Field::SIZE, b"\x0000000000012", "size")]
+#[case::two_sizes(Field::SIZE, b"12 14", "size")]
+#[case::time_with_a_letter(Field::MTIME, b"12x", "modification time")]
+#[case::time_after_the_year_9999(
+    Field::MTIME,
+    b"\x80\0\0\0\0\0\0\x3a\xff\xff\xff\xff",
+    "modification time"
+)]
+#[case::time_before_all_years(Field::MTIME, b"\xff\0\0\0\0\0\0\0\0\0\0\0", "modification time")]
+#[case::hexadecimal_device_number(Field::DEVMAJOR, b"0x1", "device number")]
+#[case::device_number_with_a_sign(Field::DEVMINOR, b"+1", "device number")]
+#[case::access_time_in_words(Field::STAR_ATIME, b"now", "access time")]
+#[case::change_time_in_words(Field::STAR_CTIME, b"now", "change time")]
+fn ambiguous_numbers_are_refused(#[case] field: Field, #[case] value: &[u8], #[case] name: &str) {
+    let message = format!("entry `bin/run` has a header with a malformed {name}");
+    assert_refused(&valid().set(field, value).gzip(), "header-number", &message);
+}

@@ -1,3 +1,0 @@
-//! Validation of uploaded archives.
-
-pub mod archive;
