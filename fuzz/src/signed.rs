@@ -47,7 +47,7 @@ pub fn claims() -> Value {
 
 /// Whom a good token speaks for.
 pub fn caller() -> Caller {
-    Caller { organization: "organization".into(), user: "johndoe".into() }
+    Caller { organization: "organization".to_owned().try_into().expect("an organization"), user: "johndoe".into() }
 }
 
 /// A token of any header and claims, with the signature that fits them.

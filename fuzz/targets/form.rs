@@ -5,7 +5,7 @@ use archive_fuzz::{assert_safe_to_print, with_memory_limit};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use libfuzzer_sys::fuzz_target;
-use shared::validation::form::{File, Form, FormError, Limits};
+use shared::form::{File, Form, FormError, FormLimits};
 
 /// Bytes of memory for each byte of the input: names and texts are copied, a filter's JSON values
 /// have 32 bytes where their text has two.
@@ -15,8 +15,8 @@ const MEMORY_PER_BYTE: usize = 32;
 const MEMORY: usize = 16 * 1024;
 
 /// So small that inputs reach them.
-const LIMITS: Limits =
-    Limits { file_bytes: 512, name_characters: 16, description_characters: 32, filter_bytes: 1024 };
+const LIMITS: FormLimits =
+    FormLimits { file_bytes: 512, name_characters: 16, description_characters: 32, filter_bytes: 1024 };
 
 fuzz_target!(|input: &[u8]| {
     let Some(line) = input.iter().position(|byte| *byte == b'\n') else { return };
@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
     let body = Bytes::copy_from_slice(&input[line + 1..]);
 
-    let read = |body: &Bytes| Form::read(&headers, Ok(body), &LIMITS);
+    let read = |body: &Bytes| Form::read(&headers, &body.clone().into(), &LIMITS);
     match with_memory_limit(MEMORY + MEMORY_PER_BYTE * input.len(), || read(&body)) {
         Ok(form) => {
             assert_sound(&form, &body);

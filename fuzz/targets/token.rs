@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
             assert_eq!(token, Some(GOOD.as_bytes()), "a token that nobody signed");
             assert_eq!(accepted, caller());
         }
-        Err(AuthenticationError::Refused(_)) => {}
+        Err(AuthenticationError::Token(_)) => {}
         Err(error) => panic!("a token that nobody signed: {error}"),
     }
 });

@@ -59,7 +59,7 @@ async fn a_fault_of_ours_is_a_500_and_the_log_says_which() {
     let problem = Problem::INTERNAL;
     let stack = TestStack::start_with(&[("TABLE_NAME", Some("inside-table"))]).await;
     for (answer, cause) in [
-        (stack.api().create(Form::upload()).await, "get item: refused"),
+        (stack.api().create(Form::upload()).await, "batch get items: refused"),
         (stack.api().customization("x").await, "batch get items: refused"),
     ] {
         assert_untold(&stack, &answer, &problem, &[cause, "ResourceNotFound"]);

@@ -1,12 +1,15 @@
 //! What requests cost: the operations and the sizes that the runbook reckons with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use admin::pipeline;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use local::limits::Limits;
-use shared::domain::{BuildResult, BuildStatus};
+use shared::{
+    domain::{BuildResult, BuildStatus},
+    routes::Operation,
+};
 use tests::{
     api::Answer,
     form::Form,
@@ -48,28 +51,38 @@ async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
     drop(asked());
 
     let mut rows = Vec::new();
-    let mut row = |what: &str, status: u16, answer: &Answer| {
+    let mut operations = BTreeSet::new();
+    let mut row = |operation: Option<Operation>, what: &str, status: u16, answer: &Answer| {
+        operations.extend(operation);
         assert_eq!(answer.status, status, "{what}: {:?}", answer.body);
         let (dynamodb, s3) = asked();
         rows.push(format!("| {what} | {} | {} |", counted(dynamodb), counted(s3)));
     };
-    row("create, without a filter", 201, &api.create(Form::upload()).await);
+    let create = Some(Operation::CreateCustomization);
+    let get = Some(Operation::GetCustomization);
+    row(create, "create, without a filter", 201, &api.create(Form::upload()).await);
     let created = api.create(Form::kafka()).await;
-    row("create, with a filter, the first in a minute", 201, &created);
-    row("create, with a filter", 201, &api.create(Form::kafka()).await);
-    row("create, with a filter and an idempotency key", 201, &keyed.create(Form::kafka()).await);
-    row("create, answered again under its key", 201, &keyed.create(Form::kafka()).await);
-    row("create, refused for its form or archive", 400, &api.create(Form::new()).await);
+    row(create, "create, with a filter, the first in a minute", 201, &created);
+    row(create, "create, with a filter", 201, &api.create(Form::kafka()).await);
+    row(
+        create,
+        "create, with a filter and an idempotency key",
+        201,
+        &keyed.create(Form::kafka()).await,
+    );
+    row(create, "create, answered again under its key", 201, &keyed.create(Form::kafka()).await);
+    row(create, "create, refused for its form or archive", 400, &api.create(Form::new()).await);
     let read = api.customization(&created.id()).await;
-    row("get, the first in a minute", 200, &read);
-    row("get", 200, &api.customization(&created.id()).await);
+    row(get, "get, the first in a minute", 200, &read);
+    row(get, "get", 200, &api.customization(&created.id()).await);
     let known = api.header("if-none-match", read.header("etag"));
-    row("get, unchanged (304)", 304, &known.customization(&created.id()).await);
+    row(get, "get, unchanged (304)", 304, &known.customization(&created.id()).await);
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
-    row("get a file's link", 200, &api.get(&file).await);
-    row("any, refused for its token", 401, &api.headers(&[]).get(&file).await);
-    row("any other", 404, &api.send(Method::PUT, "/v1", Vec::new()).await);
+    row(Some(Operation::GetFile), "get a file's link", 200, &api.get(&file).await);
+    row(None, "any, refused for its token", 401, &api.headers(&[]).get(&file).await);
+    row(None, "any other", 404, &api.send(Method::PUT, "/v1", Vec::new()).await);
     assert_documented(&rows);
+    assert_eq!(operations, Operation::ALL.iter().copied().collect(), "every operation has a row");
 }
 
 /// What an attribute's value takes, in bytes.

@@ -179,13 +179,13 @@ async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
     let file = file(&stack);
     let import = ["import", file.to_str().unwrap()];
     let cancelled = Fault::Cancel(&["TransactionConflict", "None"]);
-    for (arguments, operation, harms) in [
+    for (arguments, operation, faults) in [
         (import.to_vec(), "BatchWriteItem", [Fault::Unprocessed, CONFLICT, THROTTLED]),
-        (import.to_vec(), "PutItem", [CONFLICT, THROTTLED, Fault::LoseResponse]),
+        (import.to_vec(), "TransactWriteItems", [CONFLICT, THROTTLED, Fault::LoseResponse]),
         ([&build[..], &of].concat(), "TransactWriteItems", [cancelled, CONFLICT, THROTTLED]),
-        ([&status[..], &of].concat(), "UpdateItem", [CONFLICT, THROTTLED, Fault::Reset]),
+        ([&status[..], &of].concat(), "TransactWriteItems", [CONFLICT, THROTTLED, Fault::Reset]),
     ] {
-        for fault in harms {
+        for fault in faults {
             println!("{operation}: {fault:?}");
             let call = Call { operation, texts: Vec::new() };
             let injected = proxy.inject(fault, call, Times::Once);

@@ -27,9 +27,9 @@ async fn without_a_table_nothing_is_answered_but_that() {
     let digest = "0".repeat(64);
     let file = format!("/v1/catalogs/{SAMPLE_CATALOG}/files/{digest}?filename=a.tgz");
     for (answer, operation) in [
-        (api.create(Form::upload()).await, "get item"),
+        (api.create(Form::upload()).await, "batch get items"),
         (api.customization("x").await, "batch get items"),
-        (api.get(&file).await, "get item"),
+        (api.get(&file).await, "batch get items"),
     ] {
         answer.assert_problem(&Problem::UNAVAILABLE);
         let cause = stack.cause_of(&answer);

@@ -1,5 +1,5 @@
-//! The routes: the gateway here has those of the template, which the gate compares with those of the
-//! contract and of `cargo lambda watch`.
+//! The route table, compared with every file that lists routes: `template.yaml`, `openapi.yaml`, the
+//! router of `cargo lambda watch`, and the events in `events/`.
 
 use std::{collections::BTreeSet, fs};
 
@@ -7,11 +7,15 @@ use local::build::workspace;
 use shared::routes::{BASE_PATH, Operation, Route};
 use yaml_serde::Value as Yaml;
 
-/// A route: its method, its path, and the function that answers.
+/// Routes: method, path and function of each.
 type Routes = BTreeSet<(String, String, String)>;
 
+fn text(file: &str) -> String {
+    fs::read_to_string(workspace().join(file)).unwrap()
+}
+
 fn yaml(file: &str) -> Yaml {
-    yaml_serde::from_str(&fs::read_to_string(workspace().join(file)).unwrap()).unwrap()
+    yaml_serde::from_str(&text(file)).unwrap()
 }
 
 fn members(value: &Yaml) -> Vec<(&str, &Yaml)> {
@@ -28,7 +32,7 @@ fn route_table() -> Routes {
 }
 
 #[test]
-fn the_template_has_the_gateways_routes() {
+fn the_template_has_the_routes_of_the_table() {
     let template = yaml("template.yaml");
     let mut routes = Routes::new();
     for (_, resource) in members(&template["Resources"]) {
@@ -44,4 +48,36 @@ fn the_template_has_the_gateways_routes() {
     assert_eq!(routes, route_table());
     let stage = template["Resources"]["Api"]["Properties"]["StageName"].as_str().unwrap();
     assert_eq!(format!("/{stage}"), BASE_PATH);
+}
+
+#[test]
+fn the_contract_has_the_routes_of_the_table() {
+    let contract = yaml("openapi.yaml");
+    let is_method = |name: &str| name.chars().all(|c| c.is_ascii_lowercase()) && name.len() < 8;
+    let mut routes = BTreeSet::new();
+    for (path, item) in members(&contract["paths"]) {
+        let methods = members(item).into_iter().map(|(name, _)| name);
+        let methods =
+            methods.filter(|name| is_method(name) && *name != "summary" && *name != "servers");
+        routes.extend(methods.map(|method| (method.to_uppercase(), path.to_owned())));
+    }
+    let table: BTreeSet<_> =
+        route_table().into_iter().map(|(method, path, _)| (method, path)).collect();
+    assert_eq!(routes, table);
+}
+
+#[test]
+fn cargo_lambda_watch_has_the_routes_of_the_table() {
+    let manifest = text("Cargo.toml");
+    let section = manifest.split("[workspace.metadata.lambda.watch.router]\n").nth(1).unwrap();
+    let mut routes = Routes::new();
+    for line in section.lines().take_while(|line| !line.starts_with('[')) {
+        // "PATH" = [{ method = "METHOD", function = "FUNCTION" }, …]
+        let mut quoted = line.split('"').skip(1).step_by(2).map(str::to_owned);
+        let Some(path) = quoted.next() else { continue };
+        while let (Some(method), Some(function)) = (quoted.next(), quoted.next()) {
+            routes.insert((method, path.clone(), function));
+        }
+    }
+    assert_eq!(routes, route_table());
 }

@@ -2,8 +2,11 @@
 //! stores are asked the same on the way to them.
 
 use archive_builder::Tarball;
+use std::collections::BTreeSet;
+
 use local::{csp::Token, limits::Limits};
 use serde_json::{Value, json};
+use shared::routes::Operation;
 use tests::{
     api::{Answer, Api, Problem},
     form::Form,
@@ -16,10 +19,11 @@ use tests::{
 const NOBODYS_CATALOG: &str = "00000000-0000-4000-8000-000000000000";
 
 /// A request, with a catalog and something in it left open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Create,
     CreateFiltered,
+    CreateKeyed,
     CreateBroken,
     Customization,
     File,
@@ -27,15 +31,30 @@ enum Route {
 }
 
 impl Route {
-    const CREATES: [Self; 3] = [Self::Create, Self::CreateFiltered, Self::CreateBroken];
+    const CREATES: [Self; 4] =
+        [Self::Create, Self::CreateFiltered, Self::CreateKeyed, Self::CreateBroken];
     const FILES: [Self; 2] = [Self::File, Self::FileUnnamed];
 
-    /// Asks for the thing `id` of `catalog`.
+    const fn operation(self) -> Operation {
+        match self {
+            Self::Create | Self::CreateFiltered | Self::CreateKeyed | Self::CreateBroken => {
+                Operation::CreateCustomization
+            }
+            Self::Customization => Operation::GetCustomization,
+            Self::File | Self::FileUnnamed => Operation::GetFile,
+        }
+    }
+
+    /// Requests the resource `id` of `catalog`.
     async fn ask(self, api: &Api, catalog: &str, id: &str) -> Answer {
         let filter = json!({"product_key": "apache_kafka", "branch": "2"});
         match self {
             Self::Create => api.create_in(catalog, Form::upload()).await,
             Self::CreateFiltered => api.create_in(catalog, Form::upload().filter(filter)).await,
+            Self::CreateKeyed => {
+                let api = api.header("idempotency-key", "k");
+                api.create_in(catalog, Form::upload().filter(filter)).await
+            }
             Self::CreateBroken => api.create_in(catalog, Form::new().filter(filter)).await,
             Self::Customization => {
                 api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await
@@ -99,6 +118,8 @@ async fn what_is_anothers_is_answered_as_what_does_not_exist() {
     let (theirs, nobodys) = ((OTHER_CATALOG, digest), (OTHER_CATALOG, &*nobodys_digest));
     cases.push((Route::File, theirs, nobodys, Problem::FILE_NOT_FOUND));
 
+    let covered: BTreeSet<_> = cases.iter().map(|(route, ..)| route.operation()).collect();
+    assert_eq!(covered, Operation::ALL.iter().copied().collect(), "every operation has a case");
     // What was asked for until now.
     drop((dynamodb.take_operations(), s3.take_operations()));
     for (route, theirs, nobodys, problem) in cases {
@@ -110,7 +131,9 @@ async fn what_is_anothers_is_answered_as_what_does_not_exist() {
         };
         let theirs = asked(theirs).await;
         assert_eq!(theirs, asked(nobodys).await);
-        assert!(!theirs.1.is_empty(), "the proxy sees what is asked");
+        let (_, dynamodb_calls, s3_calls) = theirs;
+        assert_eq!(dynamodb_calls, ["BatchGetItem"], "nothing is read before ownership is known");
+        assert!(s3_calls.is_empty() || route == Route::File, "{s3_calls:?}");
     }
     assert_eq!(stack.contents().await, before);
 }
