@@ -1,6 +1,6 @@
 //! The commands, as an operator types them: `admin`, and `local` itself.
 
-use std::{fs, path::PathBuf, process::Output};
+use std::{fs, path::PathBuf, process::Output, time::Duration};
 
 use local::{build::workspace, csp::Token};
 use nix::{
