@@ -6,14 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::{
     build::{Binaries, Profile},
     catalog::{self, Catalogs},
     csp::Token,
-    function::FunctionName,
-    limits::Limits,
-    stack::{Options, Place, Stack},
+    function::{FunctionLimits, FunctionName},
+    stack::{Options, Reservation, Stack},
     stores::TABLE,
 };
 use serde_json::Value;
@@ -129,11 +128,14 @@ impl TestStack {
 
     /// A new stack whose functions have these variables changed; none takes one out.
     pub async fn start_with(environment: &[(&str, Option<&str>)]) -> Self {
-        Self::start_within(Limits::AWS, environment).await
+        Self::start_within(FunctionLimits::AWS, environment).await
     }
 
     /// A new stack with other limits, whose functions have these variables changed.
-    pub async fn start_within(limits: Limits, environment: &[(&str, Option<&str>)]) -> Self {
+    pub async fn start_within(
+        limits: FunctionLimits,
+        environment: &[(&str, Option<&str>)],
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let stack = Self::run(directory.path(), limits, environment).await;
         Self { stack, directory }
@@ -141,20 +143,26 @@ impl TestStack {
 
     /// A stack on what another one has left in its [directory](Self::directory).
     pub async fn start_on(directory: TempDir) -> Self {
-        let stack = Self::run(directory.path(), Limits::AWS, &[]).await;
+        let stack = Self::run(directory.path(), FunctionLimits::AWS, &[]).await;
         Self { stack, directory }
     }
 
-    async fn run(directory: &Path, limits: Limits, environment: &[(&str, Option<&str>)]) -> Stack {
+    async fn run(
+        directory: &Path,
+        limits: FunctionLimits,
+        environment: &[(&str, Option<&str>)],
+    ) -> Stack {
         let binaries = binaries().await;
-        let place = Place::take(0, &directory.join("data")).await.expect("a free place");
+        let data_dir = directory.join("data");
+        let reservation = Reservation::new(0, &data_dir).await.expect("a free port");
         let environment = environment
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
             .collect();
         let catalogs = Catalogs::read(&catalog::sample()).expect("the sample is read");
-        let options = Options { binaries, catalogs, environment, limits };
-        Stack::start(place, options).await.expect("the stack starts")
+        let options =
+            Options { environment, function_limits: limits, ..Options::new(binaries, catalogs) };
+        Stack::start(reservation, options).await.expect("the stack starts")
     }
 
     /// The same stack, stopped and started again on the same data.
@@ -241,8 +249,8 @@ impl TestStack {
     }
 
     /// A client of the table's store.
-    pub fn dynamodb(&self) -> Client {
-        Client::new(&self.stack.stores().sdk_config())
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        self.stack.stores().dynamodb_client()
     }
 }
 
@@ -260,7 +268,7 @@ pub struct ProxiedStack {
 
 impl ProxiedStack {
     /// A new stack with the sample catalog, and these limits.
-    pub async fn start(limits: Limits) -> Self {
+    pub async fn start(limits: FunctionLimits) -> Self {
         // Where the stores are is known once they run, and the functions then run, too.
         let dynamodb = Proxy::before(String::new()).await;
         let s3 = Proxy::before(String::new()).await;

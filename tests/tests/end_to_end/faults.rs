@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::{catalog::SAMPLE_ORGANIZATION, limits::Limits, stores::TABLE};
+use local::{catalog::SAMPLE_ORGANIZATION, function::FunctionLimits, stores::TABLE};
 use serde_json::{from_value, json};
 use shared::store::Record;
 use tests::{
@@ -292,7 +292,7 @@ async fn stored_customizations(stack: &ProxiedStack, catalog: &str) -> Vec<Strin
 
 #[tokio::test]
 async fn each_fault_has_its_answer_and_nothing_is_lost_or_doubled() {
-    let limits = Limits { concurrency: CASES_AT_ONCE, ..Limits::AWS };
+    let limits = FunctionLimits { concurrency: CASES_AT_ONCE, ..FunctionLimits::AWS };
     let stack = Arc::new(ProxiedStack::start(limits).await);
     let cases = cases();
     let mut records: Vec<_> = cases.iter().flat_map(Case::records).collect();
@@ -352,7 +352,7 @@ async fn assert_invisible(stack: &ProxiedStack, contents: &Contents) {
 
 #[tokio::test]
 async fn a_catalog_that_changes_hands_meanwhile_is_not_found() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let call = Call { operation: "PUT", texts: Vec::new() };
     let slow = stack.s3.inflict(Delay(Duration::from_secs(1)), call, Times::ForGood);
     let api = stack.stack.api();

@@ -7,8 +7,8 @@ use local::{
     build::{Binaries, workspace},
     catalog::{self, Catalogs},
     csp::Token,
-    limits::Limits,
-    stack::{Options, Place, Stack},
+    gateway::GatewayLimits,
+    stack::{Options, Reservation, Stack},
 };
 use serde_json::Value;
 use tests::{
@@ -77,14 +77,13 @@ async fn what_reaches_no_function_is_answered_as_the_template_has_it() {
 #[tokio::test]
 async fn a_function_that_fails_is_answered_for_as_the_template_has_it() {
     let directory = tempfile::tempdir().unwrap();
-    let place = Place::take(0, directory.path()).await.unwrap();
-    let options = Options {
-        binaries: Binaries::stand_in(env!("CARGO_BIN_EXE_faulty-function").into()),
-        catalogs: Catalogs::read(&catalog::sample()).unwrap(),
-        environment: Vec::new(),
-        limits: Limits { integration: Duration::from_secs(1), ..Limits::AWS },
-    };
-    let stack = Stack::start(place, options).await.unwrap();
+    let reservation = Reservation::new(0, directory.path()).await.unwrap();
+    let binaries = Binaries::stand_in(env!("CARGO_BIN_EXE_faulty-function").into());
+    let catalogs = Catalogs::read(&catalog::sample()).unwrap();
+    let gateway_limits =
+        GatewayLimits { integration_timeout: Duration::from_secs(1), ..GatewayLimits::AWS };
+    let options = Options { gateway_limits, ..Options::new(binaries, catalogs) };
+    let stack = Stack::start(reservation, options).await.unwrap();
     let api = Api::new(stack.base_url(), Token::default());
     for (fault, name) in [
         ("crash", "DEFAULT_5XX"),
