@@ -39,6 +39,7 @@ pub use self::{
     limits::GatewayLimits,
 };
 use crate::{
+    browser_guard::AllowedHosts,
     function::{Function, FunctionName, InvocationError},
     reference,
     server::Server,
@@ -133,16 +134,17 @@ impl Functions {
 pub(crate) struct Gateway(Server);
 
 impl Gateway {
-    /// Forwards requests that arrive at `listener` to `functions`.
+    /// Forwards requests that arrive at `listener` under a name of `hosts` to `functions`.
     pub(crate) fn start(
         listener: TcpListener,
+        hosts: AllowedHosts,
         functions: Functions,
         limits: GatewayLimits,
         problem_type_base: String,
     ) -> io::Result<Self> {
         let api = Arc::new(Api { functions, limits, edge: Edge { problem_type_base } });
         let router = Router::new().fallback(handle).with_state(api);
-        Server::start_on(listener, router).map(Self)
+        Server::start_on(listener, router, hosts).map(Self)
     }
 
     pub(crate) fn url(&self) -> String {

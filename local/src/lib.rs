@@ -43,8 +43,10 @@
 //! | [`csp`] | tokens, and the keys that verify them |
 //! | [`catalog`] | the catalogs that are loaded at the start |
 //! | [`data_dir`] | the data directory |
+//! | [`browser_guard`] | protection of the servers from web pages |
 //! | `reference` | the API reference, a page that sends requests |
 
+pub mod browser_guard;
 pub mod build;
 pub mod catalog;
 pub mod csp;

@@ -60,6 +60,9 @@ struct Serve {
     /// Builds the functions optimized, as they are deployed
     #[arg(long)]
     release: bool,
+    /// Another host name to serve the API under, as in `http://NAME:9000`; may be given several times
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -127,12 +130,8 @@ fn init_logging() {
         .with_target(false)
         .with_writer(io::stderr);
     // s3s logs each refused request as an error; refusals are normal here.
-    let quiet = || {
-        Targets::new()
-            .with_default(LevelFilter::WARN)
-            .with_target("s3s", LevelFilter::OFF)
-            .with_target("dynoxide", LevelFilter::ERROR)
-    };
+    let quiet =
+        || Targets::new().with_default(LevelFilter::WARN).with_target("s3s", LevelFilter::OFF);
     let filter = std::env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
     tracing_subscriber::registry().with(format).with(filter.unwrap_or_else(quiet)).init();
 }
@@ -156,13 +155,15 @@ async fn run(serve: Serve) -> Outcome {
 }
 
 async fn start(serve: Serve, catalogs: Catalogs) -> Outcome<Stack> {
-    let Serve { port, data: Data { data_dir }, catalog, release } = serve;
+    let Serve { port, data: Data { data_dir }, catalog, release, allowed_hosts } = serve;
     let reservation = Reservation::new(port, &data_dir).await?;
     eprintln!("building write-customizations and read-customizations");
     let profile = if release { Profile::Release } else { Profile::Debug };
     let binaries = Binaries::build(profile).await?;
     eprintln!("starting in {} with {}", data_dir.display(), catalog.display());
-    Ok(Stack::start(reservation, Options::new(binaries, catalogs)).await?)
+    let mut options = Options::new(binaries, catalogs);
+    options.allowed_hosts = allowed_hosts.into_iter().collect();
+    Ok(Stack::start(reservation, options).await?)
 }
 
 async fn run_stores(options: StoresOnly) -> Outcome {

@@ -11,6 +11,7 @@ use std::{
 use tokio::net::TcpListener;
 
 use crate::{
+    browser_guard::AllowedHosts,
     build::Binaries,
     catalog::{Catalogs, CatalogsError},
     data_dir::{DataDir, DataDirError},
@@ -40,6 +41,8 @@ pub struct Options {
     pub catalogs: Catalogs,
     /// Changes to the functions' environment: a variable's new value, or none to remove it.
     pub environment: Vec<(String, Option<String>)>,
+    /// Names that the gateway answers to.
+    pub allowed_hosts: AllowedHosts,
     /// Limits of the gateway.
     pub gateway_limits: GatewayLimits,
     /// Limits of each function.
@@ -54,6 +57,7 @@ impl Options {
             binaries,
             catalogs,
             environment: Vec::new(),
+            allowed_hosts: AllowedHosts::default(),
             gateway_limits: GatewayLimits::AWS,
             function_limits: FunctionLimits::AWS,
         }
@@ -122,8 +126,14 @@ impl Stack {
     /// [`StackError`]
     pub async fn start(reservation: Reservation, options: Options) -> Result<Self, StackError> {
         let Reservation { listener, data_dir } = reservation;
-        let Options { binaries, catalogs, environment: changes, gateway_limits, function_limits } =
-            options;
+        let Options {
+            binaries,
+            catalogs,
+            environment: changes,
+            allowed_hosts,
+            gateway_limits,
+            function_limits,
+        } = options;
         let stores = Stores::start(data_dir).await?;
         catalogs.load(&stores.table()).await?;
         let mut environment = stores.environment();
@@ -141,9 +151,14 @@ impl Stack {
         )?;
         let functions = Functions { write_customizations, read_customizations };
         let problem_type_base = environment.get("PROBLEM_TYPE_BASE").unwrap_or_default().to_owned();
-        let gateway =
-            Gateway::start(listener, functions.clone(), gateway_limits, problem_type_base)
-                .map_err(StackError::Gateway)?;
+        let gateway = Gateway::start(
+            listener,
+            allowed_hosts,
+            functions.clone(),
+            gateway_limits,
+            problem_type_base,
+        )
+        .map_err(StackError::Gateway)?;
         Ok(Self { gateway, functions: RunningFunctions(functions), stores, environment })
     }
 

@@ -121,6 +121,12 @@ impl Stores {
         aws_sdk_dynamodb::Client::new(&Self::sdk_config(self.dynamodb_endpoint()))
     }
 
+    /// Returns a client of S3.
+    #[must_use]
+    pub fn s3_client(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&Self::sdk_config(self.s3_endpoint()))
+    }
+
     fn sdk_config(endpoint: String) -> SdkConfig {
         let Signer { access_key_id, secret_access_key } = SIGNER;
         let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "local");

@@ -236,11 +236,14 @@ async fn one_command_serves_it_all_and_stops_it_all() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
-        let arguments = ["--port", "0", "--data-dir", data.to_str().unwrap()];
+        let data = data.to_str().unwrap();
+        let arguments = ["--port", "0", "--data-dir", data, "--allow-host", "build-machine"];
         let mut local = Local::start(&arguments).await;
         let api = Api::new(local.url.clone(), Token::default());
         let id = api.create(Form::upload()).await.id();
         assert_eq!(api.customization(&id).await.status, 200);
+        let other_name = api.header("host", "build-machine:9000");
+        assert_eq!(other_name.customization(&id).await.status, 200);
         let pid = local.pid();
         let functions = children(pid);
         assert!(functions.len() >= 2, "{functions:?}");

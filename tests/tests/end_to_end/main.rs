@@ -30,5 +30,6 @@ mod paging;
 mod reference;
 mod roles;
 mod routes;
+mod stores;
 mod tenants;
 mod tokens;
