@@ -1,6 +1,6 @@
 //! Embedded DynamoDB: dynoxide with one table, on a thread of its own.
 //!
-//! Acknowledged writes survive a loss of power: dynoxide leaves SQLite at `synchronous = FULL`, so a
+//! Acknowledged writes survive a loss of power: dynoxide leaves `SQLite` at `synchronous = FULL`, so a
 //! commit waits for the disk.
 
 mod protocol;
@@ -40,7 +40,7 @@ pub(crate) struct DynamoDb {
 /// Failure to start DynamoDB.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The path is not UTF-8, which SQLite requires.
+    /// The path is not UTF-8, as `SQLite` requires.
     #[error("the path of the DynamoDB table is not UTF-8")]
     Path,
     /// The file is damaged, is not a database, or cannot be written.

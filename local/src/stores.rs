@@ -92,6 +92,8 @@ impl Stores {
             ("AWS_ACCESS_KEY_ID", SIGNER.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", SIGNER.secret_access_key),
             ("AWS_REGION", REGION),
+            // For AWS CLI v1 and boto3. Lambda sets both variables.
+            ("AWS_DEFAULT_REGION", REGION),
             // Otherwise an SDK looks for the metadata service of an EC2 instance.
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_endpoint()),
