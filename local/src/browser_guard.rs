@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Host names that a server answers to: those of the loopback interface, and others that are added.
+/// Host names under which a server is reachable: those of the loopback interface, and added ones.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
     others: Arc<[String]>,
@@ -60,8 +60,8 @@ pub(crate) fn refuse_foreign_hosts(router: Router, hosts: AllowedHosts) -> Route
         if hosts.allow(request.uri(), request.headers()) {
             return next.run(request).await;
         }
-        let body = "this server answers to the hosts 127.0.0.1, localhost and [::1] only; \
-                    to use the API under another name, start local with --allow-host NAME\n";
+        let body = "the Host header must name 127.0.0.1, localhost or [::1]; to use the API under \
+                    another name, start local with --allow-host NAME\n";
         (StatusCode::MISDIRECTED_REQUEST, body).into_response()
     }
     router.layer(from_fn_with_state(hosts, check))

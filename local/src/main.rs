@@ -15,7 +15,7 @@ use local::{
     csp::{LIFETIME, Token},
     data_dir::DataDir,
     stack::{Options, Reservation, Stack},
-    stores::Stores,
+    stores::{BUCKET, Stores, TABLE},
 };
 use serde_json::json;
 use shared::{catalog::Application, telemetry::Chain};
@@ -239,6 +239,8 @@ The token is good for {minutes} minutes. Another one: cargo run -p local -- toke
 DynamoDB is at {dynamodb}, S3 at {s3}. To work on them:
 
 env $(cat {environment}) cargo run -p admin -- --help
+env $(cat {environment}) aws s3 ls --recursive s3://{bucket}
+env $(cat {environment}) aws dynamodb scan --table-name {table}
 
 What the functions write is in {logs}. Ctrl-C stops it all.
 ",
@@ -248,6 +250,8 @@ What the functions write is in {logs}. Ctrl-C stops it all.
         dynamodb = stores.dynamodb_endpoint(),
         s3 = stores.s3_endpoint(),
         environment = environment.display(),
+        bucket = BUCKET,
+        table = TABLE,
         logs = stores.data_dir().path().join("logs").display(),
     ))
 }

@@ -41,7 +41,7 @@ pub struct Options {
     pub catalogs: Catalogs,
     /// Changes to the functions' environment: a variable's new value, or none to remove it.
     pub environment: Vec<(String, Option<String>)>,
-    /// Names that the gateway answers to.
+    /// Host names under which the gateway is reachable.
     pub allowed_hosts: AllowedHosts,
     /// Limits of the gateway.
     pub gateway_limits: GatewayLimits,

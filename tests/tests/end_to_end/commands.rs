@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::{
     api::Api,
     form::Form,
-    process::{self, Local, PATIENCE, children, command, is_running},
+    process::{self, Local, TIMEOUT, children, command, is_running},
     stack::{DEBIAN, KAFKA_ON_DEBIAN, NOBODYS_CUSTOMIZATION, REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 use tokio::{net::TcpListener, process::Command, time::timeout};
@@ -261,7 +261,7 @@ async fn one_command_serves_it_all_and_stops_it_all() {
         assert!(message.contains("is in use"), "{message}");
 
         kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
-        let status = timeout(PATIENCE, local.process.wait()).await.unwrap().unwrap();
+        let status = timeout(TIMEOUT, local.process.wait()).await.unwrap().unwrap();
         assert!(status.success(), "{status}");
         for function in functions {
             assert!(!is_running(function), "process {function} is left");
