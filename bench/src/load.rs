@@ -12,8 +12,8 @@ use local::{
     build::{Binaries, Profile},
     catalog::{self, Catalogs, SAMPLE_CATALOG},
     csp::Token,
-    limits::Limits,
-    stack::{Options as StackOptions, Place, Stack},
+    function::FunctionLimits,
+    stack::{Options as StackOptions, Reservation, Stack},
 };
 use measure::Outcome;
 use tempfile::TempDir;
@@ -116,14 +116,14 @@ impl Own {
         eprintln!("building the functions");
         let binaries = Binaries::build(profile).await?;
         let directory = tempfile::tempdir()?;
-        let options = StackOptions {
-            binaries: binaries.clone(),
-            catalogs: Catalogs::read(&catalog::sample())?,
-            environment: Vec::new(),
-            // A process for each client, as Lambda would start them.
-            limits: Limits { concurrency: clients.try_into()?, ..Limits::AWS },
-        };
-        let stack = Stack::start(Place::take(0, directory.path()).await?, options).await?;
+        let catalogs = Catalogs::read(&catalog::sample())?;
+        // A process for each client, as Lambda would start them.
+        let function_limits =
+            FunctionLimits { concurrency: clients.try_into()?, ..FunctionLimits::AWS };
+        let options =
+            StackOptions { function_limits, ..StackOptions::new(binaries.clone(), catalogs) };
+        let reservation = Reservation::new(0, directory.path()).await?;
+        let stack = Stack::start(reservation, options).await?;
         Ok(Self { stack, binaries, _directory: directory })
     }
 }

@@ -1,4 +1,4 @@
-//! The functions' binaries: built with the cargo and the options that this crate was.
+//! Builds the functions' binaries with cargo.
 
 use std::{
     io,
@@ -19,43 +19,43 @@ use tokio::{
 
 use crate::function::FunctionName;
 
-/// How well cargo optimizes.
+/// Build profile of cargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// Fast to build, and slow
+    /// Not optimized, fast to build
     Debug,
-    /// As deployed
+    /// Optimized, as deployed
     Release,
 }
 
 impl Profile {
-    /// What this crate was built with.
+    /// Profile that this crate was built with.
     const OWN: Self = if cfg!(debug_assertions) { Self::Debug } else { Self::Release };
 }
 
-/// Where the functions' binaries are.
+/// Paths of the functions' binaries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binaries {
     write_customizations: PathBuf,
     read_customizations: PathBuf,
 }
 
-/// Why there are no binaries.
+/// Failure to build the binaries.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// There is no cargo, or its answer cannot be read.
+    /// Cargo is missing, or its output cannot be read.
     #[error("cargo cannot be run")]
     Cargo(#[source] io::Error),
-    /// The code does not compile; cargo has told why.
+    /// The code does not compile; cargo has printed why.
     #[error("building the functions failed: cargo ended with {0}")]
     Failed(ExitStatus),
-    /// Cargo built something else.
+    /// Cargo built no binary of this name.
     #[error("cargo built no binary {0}")]
     Missing(String),
 }
 
 impl Binaries {
-    /// Builds both functions. What cargo has to say goes to the standard error.
+    /// Builds both functions. Cargo's diagnostics go to the standard error.
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ impl Binaries {
         Self::find(&Cargo::build(command(profile, &[])).await?)
     }
 
-    /// Builds both functions and, together with them, `package`, so that what they have in common
-    /// is compiled once; its binary of the same name is the second of both results.
+    /// Builds both functions and `package` in one run, which compiles shared dependencies once.
+    /// Returns the functions' binaries, and the path of the binary that `package` names.
     ///
     /// # Errors
     ///
@@ -86,13 +86,13 @@ impl Binaries {
         })
     }
 
-    /// One binary in the place of both.
+    /// Uses one binary in the place of both functions: a test double.
     #[must_use]
     pub fn stand_in(binary: PathBuf) -> Self {
         Self { write_customizations: binary.clone(), read_customizations: binary }
     }
 
-    /// A function's binary.
+    /// Returns the path of a function's binary.
     #[must_use]
     pub fn of(&self, function: FunctionName) -> &Path {
         match function {
@@ -102,7 +102,7 @@ impl Binaries {
     }
 }
 
-/// The path of the binary `name`, of the names and paths that a build has made.
+/// Finds the path of the binary `name`.
 fn executable(executables: &[(String, PathBuf)], name: &str) -> Result<PathBuf, BuildError> {
     executables
         .iter()
@@ -111,7 +111,7 @@ fn executable(executables: &[(String, PathBuf)], name: &str) -> Result<PathBuf, 
         .ok_or_else(|| BuildError::Missing(name.to_owned()))
 }
 
-/// A cargo at work, with all the compilers that it runs; dropped, they all end.
+/// A running cargo; dropped, it is killed together with the compilers that it started.
 struct Cargo {
     group: Option<Pid>,
 }
@@ -119,14 +119,14 @@ struct Cargo {
 impl Drop for Cargo {
     fn drop(&mut self) {
         if let Some(group) = self.group {
-            // An error means that there is nobody left.
+            // An error means that all processes have exited.
             let _ = killpg(group, Signal::SIGKILL);
         }
     }
 }
 
 impl Cargo {
-    /// The names and paths of the binaries that a build makes.
+    /// Runs a build and returns the names and paths of its binaries.
     async fn build(mut command: Command) -> Result<Vec<(String, PathBuf)>, BuildError> {
         let mut child = command.spawn().map_err(BuildError::Cargo)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
@@ -135,7 +135,7 @@ impl Cargo {
         if let Some(stdout) = child.stdout.take() {
             let mut lines = BufReader::new(stdout).lines();
             while let Some(line) = lines.next_line().await.map_err(BuildError::Cargo)? {
-                // Cargo's other messages have other fields.
+                // Other messages lack these fields.
                 if let Ok(Artifact { target, executable }) = serde_json::from_str(&line) {
                     executables.push((target.name, executable));
                 }
@@ -147,7 +147,7 @@ impl Cargo {
     }
 }
 
-/// A `compiler-artifact` message of cargo, where the artifact is a binary.
+/// Cargo's `compiler-artifact` message for a binary.
 #[derive(Deserialize)]
 struct Artifact {
     target: Target,
@@ -159,14 +159,14 @@ struct Target {
     name: String,
 }
 
-/// The root of the workspace that this crate was built in.
+/// Returns the root of the workspace that this crate was built in.
 #[must_use]
 pub fn workspace() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().unwrap_or(own).to_owned()
 }
 
-/// What builds both functions, and the binaries of these packages' own names.
+/// Returns the command that builds both functions and `others`, packages with a binary of their name.
 fn command(profile: Profile, others: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
@@ -175,25 +175,25 @@ fn command(profile: Profile, others: &[&str]) -> Command {
         .current_dir(workspace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // A group of its own, so that it can be ended with all its children.
+        // A process group of its own, so that it can be killed with all its children.
         .process_group(0);
-    let wanted =
+    let packages =
         || FunctionName::ALL.iter().map(|function| function.as_str()).chain(others.iter().copied());
-    command.args(wanted().flat_map(|package| ["-p", package]));
+    command.args(packages().flat_map(|package| ["-p", package]));
     if profile == Profile::Release {
-        // Nothing else: to link a whole program takes minutes.
-        command.arg("--release").args(wanted().flat_map(|binary| ["--bin", binary]));
+        // No other binaries: link-time optimization takes minutes for each.
+        command.arg("--release").args(packages().flat_map(|binary| ["--bin", binary]));
     }
     if profile == Profile::OWN {
-        // Cargo unites the features of what it builds together: alone, the functions would have
-        // dependencies with other features than this crate's, and compile them all again.
-        // With them comes the operator's command, which is wanted next.
+        // Cargo unifies the features of the packages that it builds together: alone, the functions
+        // would need the dependencies with other features, and cargo would compile them again.
+        // `admin` is built too, because users run it next.
         command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin"]);
     }
-    // What `cargo run` sets for its program would make build scripts believe that things changed.
+    // `cargo run` sets these for its program; a build script that reads them would run again.
     for (name, _) in std::env::vars_os() {
-        let of_our_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
-        if name.to_str().is_some_and(|name| of_our_package.iter().any(|p| name.starts_with(p))) {
+        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if name.to_str().is_some_and(|name| of_package.iter().any(|p| name.starts_with(p))) {
             command.env_remove(name);
         }
     }

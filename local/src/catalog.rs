@@ -1,4 +1,4 @@
-//! What the table holds at first: a file of catalogs, loaded as `admin import` does.
+//! Catalogs that are loaded into the table at the start, as `admin import` loads them.
 
 use std::{
     fs, io,
@@ -14,19 +14,19 @@ use shared::storage::{StorageError, Table};
 
 use crate::build::workspace;
 
-/// The file of the sample's catalogs.
+/// Returns the path of the sample file.
 #[must_use]
 pub fn sample() -> PathBuf {
     workspace().join("local").join("sample-catalog.json")
 }
 
-/// The sample catalog: the first one in the sample's file.
+/// Identifier of the sample catalog, the first one in the sample file.
 pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
 
-/// The organization that the sample catalog belongs to.
+/// Organization that owns the sample catalog.
 pub const SAMPLE_ORGANIZATION: &str = "68c0f832-5169-4433-ab2f-40e939e3f1bc";
 
-/// A file of catalogs.
+/// Catalogs, read from a file.
 #[derive(Clone, Debug)]
 pub struct Catalogs {
     path: PathBuf,
@@ -34,18 +34,18 @@ pub struct Catalogs {
     entries: Vec<CatalogEntry>,
 }
 
-/// Why catalogs are not loaded.
+/// Failure to load catalogs.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogsError {
     /// The file cannot be read.
     #[error("{} cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
-    /// The file is at fault.
-    #[error("{} has faults: {}", .path.display(), listed(.faults))]
+    /// The file is invalid.
+    #[error("{} has faults: {}", .path.display(), join(.faults))]
     Faults {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// All that is wrong with it.
+        /// All faults in the file.
         faults: Vec<FieldError>,
     },
     /// The table cannot be read.
@@ -56,7 +56,7 @@ pub enum CatalogsError {
     Write(#[from] WriteError),
 }
 
-fn listed(faults: &[FieldError]) -> String {
+fn join(faults: &[FieldError]) -> String {
     faults.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
 }
 
@@ -78,13 +78,13 @@ impl Catalogs {
         }
     }
 
-    /// The catalogs and their applications, in the file's order.
+    /// Returns the catalogs and their applications, in the file's order.
     #[must_use]
     pub fn entries(&self) -> &[CatalogEntry] {
         &self.entries
     }
 
-    /// Writes them into the table; where they are already, nothing changes.
+    /// Writes the catalogs into the table; idempotent.
     pub(crate) async fn load(&self, table: &Table) -> Result<(), CatalogsError> {
         let import = Import::check(&self.json, table).await.map_err(|error| match error {
             ImportError::Storage(error) => error.into(),

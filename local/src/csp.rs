@@ -1,7 +1,7 @@
-//! The CSP of this machine: tokens signed with a key that everybody has, and the key to check them.
+//! A token issuer in place of VMware CSP: tokens signed with a published key, and its JWKS.
 //!
-//! The key is in this repository, so that a token does not depend on the data directory. Whoever
-//! can read it can be anyone: no deployment may trust it.
+//! The signing key is in this repository, so that a token does not depend on the data directory.
+//! Everybody can sign any token with it: no deployment may trust it.
 
 use std::{
     io,
@@ -16,28 +16,28 @@ use uuid::Uuid;
 
 use crate::{catalog, server::Server};
 
-/// The issuer of these tokens.
+/// Issuer of the tokens.
 pub const ISSUER: &str = "https://csp.localhost";
 
-/// The permissions of which creating a customization needs one, separated by commas.
+/// Permissions of which a write needs one, separated by commas.
 pub const WRITE_PERMISSIONS: &str = "csp:org_owner,external/app-catalog/catalog-admin";
 
-/// The permissions of which reading one needs one, separated by commas.
+/// Permissions of which a read needs one, separated by commas.
 pub const READ_PERMISSIONS: &str =
     "csp:org_owner,csp:org_member,external/app-catalog/catalog-admin";
 
-/// How long a token is good unless told otherwise: as long as a real one.
+/// Default lifetime of a token, equal to that of CSP's.
 pub const LIFETIME: Duration = Duration::from_mins(30);
 
-/// RSA, 2048 bits, PKCS #1 in DER: made once with `openssl genrsa`.
+/// RSA key of 2048 bits, PKCS #1 in DER, made with `openssl genrsa`.
 const SIGNING_KEY: &[u8] = include_bytes!("../csp/insecure-signing-key.der");
 
-/// Its public half, as a JWKS.
+/// JWKS with the public key.
 const KEYS: &str = include_str!("../csp/insecure-keys.json");
 
 const KEY_ID: &str = "insecure-local-key";
 
-/// A token to be signed: at first one that may do everything in the sample catalog's organization.
+/// Builder of a token; by default one that may do everything in the sample catalog's organization.
 #[derive(Clone, Debug)]
 pub struct Token {
     lifetime_seconds: i64,
@@ -65,43 +65,43 @@ impl Default for Token {
 }
 
 impl Token {
-    /// A token of this organization.
+    /// Sets the organization.
     #[must_use]
     pub fn organization(self, id: &str) -> Self {
         self.claim("context_name", id)
     }
 
-    /// A token of this user.
+    /// Sets the user.
     #[must_use]
     pub fn user(self, name: &str) -> Self {
         self.claim("username", name).claim("acct", name)
     }
 
-    /// A token with these permissions and no others.
+    /// Sets the permissions.
     #[must_use]
     pub fn permissions<P: Into<String>>(self, permissions: impl IntoIterator<Item = P>) -> Self {
         let permissions: Vec<String> = permissions.into_iter().map(Into::into).collect();
         self.claim("perms", permissions)
     }
 
-    /// A token that is good for this long, in seconds; a negative number makes an expired one.
+    /// Sets the lifetime, in seconds; a negative number makes an expired token.
     #[must_use]
     pub fn expires_in(self, seconds: i64) -> Self {
         Self { lifetime_seconds: seconds, ..self }
     }
 
-    /// A token with this claim, whatever it says; `null` leaves the claim out.
+    /// Sets a claim to any value; `null` removes the claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The signed token.
+    /// Signs the token.
     ///
     /// # Errors
     ///
-    /// The claims cannot be written, or the key in this crate is damaged.
+    /// The claims cannot be serialized, or the key in this crate is damaged.
     pub fn sign(self) -> Result<String, jsonwebtoken::errors::Error> {
         install_crypto_provider();
         let issued_at = SystemTime::now()
@@ -119,7 +119,7 @@ impl Token {
     }
 }
 
-/// Serves the keys, as CSP does.
+/// Serves the JWKS at every path.
 pub(crate) async fn serve_keys() -> io::Result<Server> {
     let keys = get(|| async { ([(CONTENT_TYPE, "application/json")], KEYS) });
     Server::start(Router::new().fallback(keys)).await
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_check_the_tokens() {
+    fn tokens_verify_with_the_published_keys() {
         let claims = claims(&Token::default().sign().unwrap());
         assert_eq!(claims["context_name"], catalog::SAMPLE_ORGANIZATION);
         assert_eq!(claims["perms"], json!(["csp:org_owner", "csp:org_member"]));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_it_is_told_to() {
+    fn a_token_has_the_claims_that_were_set() {
         let token = Token::default()
             .organization("org")
             .user("janedoe")

@@ -1,4 +1,4 @@
-//! The directory that everything is kept in between runs, for one `local` at a time.
+//! The data directory: kept between runs, locked by one `local` at a time.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -6,36 +6,36 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A data directory that is ours until this is dropped.
+/// A data directory, locked until this is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    /// Locked; the system unlocks it when the process ends, however it ends.
+    /// The operating system releases the lock even if the process is killed.
     _lock: File,
 }
 
-/// Why a data directory cannot be used.
+/// Failure to open a data directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// There is a file of that name.
+    /// The path is a file.
     #[error("the data directory {} is not a directory", .0.display())]
     NotADirectory(PathBuf),
-    /// Another process has it.
+    /// Another process holds the lock.
     #[error("the data directory {} is in use by another `local`", .0.display())]
     InUse(PathBuf),
-    /// It cannot be made, read or written.
+    /// The directory cannot be created, read or written.
     #[error("the data directory {} cannot be used", .path.display())]
     Unusable {
-        /// What cannot be used.
+        /// Path of the directory.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: io::Error,
     },
 }
 
 impl DataDir {
-    /// Takes the directory `path`, making it if need be.
+    /// Opens and locks the directory `path`; creates it if it does not exist.
     ///
     /// # Errors
     ///
@@ -64,23 +64,23 @@ impl DataDir {
         Ok(Self { path, _lock: lock })
     }
 
-    /// The directory itself.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file that holds the table.
+    /// Returns the path of DynamoDB's database.
     pub(crate) fn dynamodb(&self) -> PathBuf {
         self.path.join("dynamodb.sqlite")
     }
 
-    /// The directory that holds the buckets.
+    /// Returns the directory that holds the buckets.
     pub(crate) fn s3(&self) -> PathBuf {
         self.path.join("s3")
     }
 
-    /// The file that a function's output goes to.
+    /// Returns the path of a function's log.
     pub(crate) fn log(&self, function: &str) -> PathBuf {
         self.path.join("logs").join(format!("{function}.log"))
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_had_by_one_at_a_time() {
+    fn a_directory_is_opened_once_at_a_time() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new");
         let first = DataDir::open(&path).unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_directory() {
+    fn a_file_is_not_opened() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = DataDir::open(file.path()).unwrap_err();
         assert!(matches!(error, DataDirError::NotADirectory(_)));

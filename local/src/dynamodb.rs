@@ -1,7 +1,9 @@
-//! DynamoDB on this machine: dynoxide with the one table, on a thread of its own.
+//! Embedded DynamoDB: dynoxide with one table, on a thread of its own.
 //!
-//! What it says is stored survives a loss of power: dynoxide leaves its database at `synchronous =
-//! FULL`, with which a commit waits for the disk.
+//! Acknowledged writes survive a loss of power: dynoxide leaves `SQLite` at `synchronous = FULL`, so a
+//! commit waits for the disk.
+
+mod protocol;
 
 use std::{
     io,
@@ -18,44 +20,45 @@ use dynoxide::{
         update_time_to_live::{TimeToLiveSpecification, UpdateTimeToLiveRequest},
     },
     errors::DynoxideError,
-    server,
     types::{AttributeDefinition, KeySchemaElement, KeyType, ScalarAttributeType},
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
-/// The attribute that tells when an item has had its time, in seconds since 1970.
+use crate::browser_guard::{AllowedHosts, refuse_cross_origin, refuse_foreign_hosts};
+
+/// Attribute that holds the time from which an item may be deleted, in Unix seconds.
 const TTL_ATTRIBUTE: &str = "expires_at";
 
 /// A running DynamoDB. Dropped, it ends.
 #[derive(Debug)]
 pub(crate) struct DynamoDb {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    shutdown: oneshot::Sender<()>,
     thread: thread::JoinHandle<()>,
 }
 
-/// Why DynamoDB does not start.
+/// Failure to start DynamoDB.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The path is no text.
+    /// The path is not UTF-8, as `SQLite` requires.
     #[error("the path of the DynamoDB table is not UTF-8")]
     Path,
-    /// The file is damaged, not a database, or cannot be written.
+    /// The file is damaged, is not a database, or cannot be written.
     #[error("the DynamoDB table in {path} cannot be opened")]
     Open {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What is wrong with it.
+        /// Cause.
         #[source]
         source: DynoxideError,
     },
-    /// There is no port or no thread to be had.
+    /// No port or no thread is available.
     #[error("DynamoDB cannot listen")]
     Listen(#[from] io::Error),
 }
 
 impl DynamoDb {
-    /// Opens the database in the file `path`, makes `table` in it if there is none, and serves it.
+    /// Opens the database in the file `path`, creates `table` if it does not exist, and serves it.
     pub(crate) fn start(path: &Path, table: &str) -> Result<Self, DynamoDbError> {
         let path = path.to_str().ok_or(DynamoDbError::Path)?;
         let database = open(path, table)
@@ -63,33 +66,34 @@ impl DynamoDb {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        // Its requests wait for the disk in the middle of async code: here only each other waits.
+        let (shutdown, shutdown_requested) = oneshot::channel();
+        // Operations block on the disk: on a runtime of their own, they delay only one another.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
             let _entered = runtime.enter();
             TcpListener::from_std(listener)?
         };
+        let router = refuse_cross_origin(protocol::router(database));
+        let router = refuse_foreign_hosts(router, AllowedHosts::default());
         let thread = thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
-            // Each request runs in one go, so that none is cut in the middle by the end.
             runtime.block_on(async {
                 tokio::select! {
-                    () = server::serve_on(listener, database) => {}
-                    _ = stopped => {}
+                    _ = axum::serve(listener, router).into_future() => {}
+                    _ = shutdown_requested => {}
                 }
             });
         })?;
-        Ok(Self { address, stop, thread })
+        Ok(Self { address, shutdown, thread })
     }
 
-    /// Its endpoint, as the AWS SDKs take it.
+    /// Returns its endpoint, as the AWS SDKs take it.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops, and returns once the file is closed.
+    /// Stops and waits until the file is closed.
     pub(crate) async fn stop(self) {
-        drop(self.stop);
+        drop(self.shutdown);
         drop(tokio::task::spawn_blocking(|| self.thread.join()).await);
     }
 }
@@ -114,7 +118,7 @@ fn open(path: &str, table: &str) -> Result<Database, DynoxideError> {
     Ok(database)
 }
 
-/// The table as the deployment's template has it.
+/// Returns the table's definition, as in the deployment's template.
 fn definition(table: &str) -> CreateTableRequest {
     let keys = [("PK", KeyType::HASH), ("SK", KeyType::RANGE)];
     CreateTableRequest {

@@ -1,8 +1,10 @@
-//! API Gateway on this machine: HTTP requests in, events to the functions, their answers out.
+//! API Gateway on this machine: turns HTTP requests into events for the functions, and their
+//! responses into HTTP responses.
 //!
-//! Its own answers are the problem documents that the deployment's template shapes.
+//! Its own error responses are the problem documents that the deployment's template defines.
 
 mod event;
+mod limits;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -10,7 +12,11 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, header::CONTENT_LENGTH, request::Parts},
+    http::{
+        HeaderValue, Method,
+        header::{CONTENT_LENGTH, EXPECT},
+        request::Parts,
+    },
     response::Response,
 };
 use bytes::{Bytes, BytesMut};
@@ -29,10 +35,10 @@ use tokio::{
 use tracing::error;
 use uuid::Uuid;
 
-pub use self::event::MalformedAnswer;
+pub use self::{event::MalformedResponse, limits::GatewayLimits};
 use crate::{
+    browser_guard::AllowedHosts,
     function::{Function, FunctionName, InvocationError},
-    limits::Limits,
     reference,
     server::Server,
 };
@@ -63,7 +69,7 @@ impl Functions {
         }
     }
 
-    /// Ends the processes of both.
+    /// Kills the processes of both functions.
     pub(crate) fn stop(&self) {
         for name in FunctionName::ALL {
             self.get(name).stop();
@@ -76,16 +82,17 @@ impl Functions {
 pub(crate) struct Gateway(Server);
 
 impl Gateway {
-    /// Hands what comes to `listener` on to `functions`.
+    /// Forwards requests that arrive at `listener` under a name of `hosts` to `functions`.
     pub(crate) fn start(
         listener: TcpListener,
+        hosts: AllowedHosts,
         functions: Functions,
-        limits: Limits,
+        limits: GatewayLimits,
         problem_type_base: String,
     ) -> io::Result<Self> {
         let api = Arc::new(Api { functions, limits, problem_type_base });
-        let router = Router::new().fallback(answer).with_state(api);
-        Server::start_on(listener, router).map(Self)
+        let router = Router::new().fallback(handle).with_state(api);
+        Server::start_on(listener, router, hosts).map(Self)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -99,39 +106,42 @@ impl Gateway {
 
 struct Api {
     functions: Functions,
-    limits: Limits,
+    limits: GatewayLimits,
     problem_type_base: String,
 }
 
-/// Why a function's answer did not reach the client.
+/// Failure of the integration with a function.
 #[derive(Debug, thiserror::Error)]
 enum IntegrationError {
     #[error(transparent)]
     Invocation(#[from] InvocationError),
     #[error(transparent)]
-    Answer(#[from] MalformedAnswer),
-    #[error("the function did not answer in time")]
+    Response(#[from] MalformedResponse),
+    #[error("the function did not respond in time")]
     TimedOut(#[from] Elapsed),
-    #[error("the request cannot be made an event")]
+    #[error("the event cannot be serialized")]
     Event(#[from] serde_json::Error),
 }
 
 impl From<IntegrationError> for Problem {
-    /// As the template reshapes them: API Gateway's 502 into 500, its 504 into 503.
+    /// Maps errors as the template does: API Gateway's 502 to 500, its 504 to 503.
     fn from(error: IntegrationError) -> Self {
         match error {
+            IntegrationError::Invocation(InvocationError::RequestTooLarge(_)) => {
+                Self::PayloadTooLarge
+            }
             IntegrationError::TimedOut(_)
-            | IntegrationError::Invocation(InvocationError::Stopping) => {
+            | IntegrationError::Invocation(InvocationError::ShuttingDown) => {
                 Self::ServiceUnavailable(error.into())
             }
             IntegrationError::Invocation(_)
-            | IntegrationError::Answer(_)
+            | IntegrationError::Response(_)
             | IntegrationError::Event(_) => Self::Internal(error.into()),
         }
     }
 }
 
-async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
+async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     if let Some(page) = reference::find(request.method(), request.uri().path()) {
         return page;
     }
@@ -151,8 +161,8 @@ impl Api {
     async fn forward(&self, id: Uuid, parts: &Parts, body: Body) -> Result<Response, Problem> {
         let (route, path_parameters) =
             find_route(&parts.method, parts.uri.path()).ok_or(Problem::NotFound)?;
-        let body = read(parts, body, self.limits.body_bytes).await?;
-        let event = event::Incoming {
+        let body = read_body(parts, body, self.limits.body_bytes).await?;
+        let event = event::ProxyRequest {
             id,
             method: &parts.method,
             uri: &parts.uri,
@@ -163,9 +173,6 @@ impl Api {
             path_parameters,
         };
         let event = Bytes::from(event.event().map_err(IntegrationError::from)?);
-        if event.len() > self.limits.payload_bytes {
-            return Err(Problem::PayloadTooLarge);
-        }
         drop(body);
         Ok(self.invoke(FunctionName::of(route.permission), event).await?)
     }
@@ -176,8 +183,8 @@ impl Api {
         event: Bytes,
     ) -> Result<Response, IntegrationError> {
         let invocation = self.functions.get(function).invoke(event);
-        let answer = timeout(self.limits.integration, invocation).await??;
-        Ok(event::response(&answer)?)
+        let response = timeout(self.limits.integration_timeout, invocation).await??;
+        Ok(event::response(&response)?)
     }
 
     fn refuse(&self, id: Uuid, parts: &Parts, problem: &Problem) -> Response {
@@ -189,23 +196,23 @@ impl Api {
     }
 }
 
-/// The body of a request, if it is not too large.
-async fn read(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Problem> {
-    /// How much more of a body that is too large is read for a client that would not read an
-    /// answer before it has sent all, in bytes.
-    const PATIENCE_BYTES: usize = 64 * 1024 * 1024;
+/// Reads the body of a request, up to `limit` bytes.
+async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    /// Largest part of a body past the limit that is read and dropped, in bytes: many clients read
+    /// the response only after they have sent the whole request.
+    const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 
-    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let announced: usize = announced.and_then(|length| length.parse().ok()).unwrap_or_default();
-    let waits = parts.headers.contains_key("expect");
-    if announced > limit && waits {
+    let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or_default();
+    // A client with `Expect: 100-continue` reads the response before it sends the body.
+    if length > limit && parts.headers.contains_key(EXPECT) {
         return Err(Problem::PayloadTooLarge);
     }
-    let mut bytes = BytesMut::with_capacity(announced.min(limit));
+    let mut bytes = BytesMut::with_capacity(length.min(limit));
     let mut received = 0_usize;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        // The client has gone, or does not keep to the framing that it announced.
+        // The connection closed, or the framing is malformed.
         let chunk = chunk.map_err(|_| {
             Problem::Validation(vec![Violation::new(
                 "body",
@@ -215,7 +222,7 @@ async fn read(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Problem>
         received = received.saturating_add(chunk.len());
         if received <= limit {
             bytes.extend_from_slice(&chunk);
-        } else if received > limit.saturating_add(PATIENCE_BYTES) {
+        } else if received > limit.saturating_add(MAX_DISCARDED_BYTES) {
             break;
         }
     }

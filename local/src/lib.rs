@@ -1,27 +1,60 @@
-//! The whole stack on one machine: S3 and DynamoDB embedded, the two real functions run as Lambda
-//! would run them, and before them a gateway that speaks to them as API Gateway does.
+//! The whole stack on one machine: embedded S3 and DynamoDB, the two real functions as processes that
+//! speak the Lambda Runtime API, and a gateway that behaves as API Gateway does.
+//!
+//! The program `local` runs it. A test or a benchmark runs it in its own process:
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use local::{
+//!     build::{Binaries, Profile},
+//!     catalog::{self, Catalogs, SAMPLE_CATALOG},
+//!     csp::Token,
+//!     stack::{Options, Reservation, Stack},
+//! };
+//! use tokio::process::Command;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // Port 0 takes any free one. The directory keeps everything that is stored.
+//!     let reservation = Reservation::new(0, Path::new("data")).await?;
+//!     let binaries = Binaries::build(Profile::Debug).await?;
+//!     let catalogs = Catalogs::read(&catalog::sample())?;
+//!     let stack = Stack::start(reservation, Options::new(binaries, catalogs)).await?;
+//!
+//!     let url = format!("{}/v1/catalogs/{SAMPLE_CATALOG}/customizations", stack.base_url());
+//!     let authorization = format!("Authorization: Bearer {}", Token::default().sign()?);
+//!     let curl = ["-i", "-H", &authorization, "-F", "file=@customization.tar.gz", &url];
+//!     Command::new("curl").args(curl).status().await?;
+//!
+//!     stack.stop().await;
+//!     Ok(())
+//! }
+//! ```
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | [`stack`] | all of it, started and stopped |
-//! | [`stores`] | what is behind the functions, and the environment that names it |
-//! | [`gateway`] | what is before them: HTTP in, events out |
-//! | `reference` | the API reference, a page to read and try |
-//! | [`function`] | a function's processes and the Lambda Runtime API they speak |
+//! | [`stack`] | the stack, started and stopped as a whole |
+//! | [`stores`] | S3, DynamoDB and the token keys |
+//! | [`gateway`] | API Gateway: HTTP requests to events, and responses back |
+//! | [`function`] | a function's processes and their Lambda Runtime API |
+//! | [`environment`] | the functions' environment variables |
 //! | [`build`] | the functions' binaries |
-//! | [`csp`] | tokens, and the keys to check them with |
-//! | [`catalog`] | what the table holds at first |
-//! | [`data_dir`] | where all is kept |
-//! | [`limits`] | what the services that this stands in for allow |
+//! | [`csp`] | tokens, and the keys that verify them |
+//! | [`catalog`] | the catalogs that are loaded at the start |
+//! | [`data_dir`] | the data directory |
+//! | [`browser_guard`] | protection of the servers from web pages |
+//! | `reference` | the API reference, a page that sends requests |
 
+pub mod browser_guard;
 pub mod build;
 pub mod catalog;
 pub mod csp;
 pub mod data_dir;
 mod dynamodb;
+pub mod environment;
 pub mod function;
 pub mod gateway;
-pub mod limits;
 mod reference;
 mod s3;
 mod server;

@@ -1,4 +1,4 @@
-//! The command: reads its arguments, runs what they ask for, and tells how to use it.
+//! The command `local`.
 
 use std::{
     error::Error,
@@ -14,15 +14,18 @@ use local::{
     catalog::{self, Catalogs, SAMPLE_ORGANIZATION},
     csp::{LIFETIME, Token},
     data_dir::DataDir,
-    limits::Limits,
-    stack::{Options, Place, Stack},
-    stores::{Environment, Stores},
+    stack::{Options, Reservation, Stack},
+    stores::{BUCKET, Stores, TABLE},
 };
 use serde_json::json;
 use shared::{domain::Application, error::ErrorChain};
 use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// Runs the whole service on this machine: builds both functions, starts an embedded S3 and
 /// DynamoDB, loads a catalog, and serves the API as API Gateway and Lambda would.
@@ -51,17 +54,20 @@ struct Serve {
     port: u16,
     #[command(flatten)]
     data: Data,
-    /// The catalogs to load into the table, as `admin import` takes them
+    /// File of catalogs to load into the table, in the format of `admin import`
     #[arg(long, value_name = "FILE", default_value_os_t = catalog::sample(), hide_default_value = true)]
     catalog: PathBuf,
     /// Builds the functions optimized, as they are deployed
     #[arg(long)]
     release: bool,
+    /// Another host name to serve the API under, as in `http://NAME:9000`; may be given several times
+    #[arg(long = "allow-host", value_name = "NAME")]
+    allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 struct Data {
-    /// Where everything is kept between runs [default: .local in the workspace]
+    /// Directory that keeps all data between runs [default: .local in the workspace]
     #[arg(long, value_name = "DIR", default_value_os_t = workspace().join(".local"), hide_default_value = true)]
     data_dir: PathBuf,
 }
@@ -91,7 +97,7 @@ struct NewToken {
     /// A permission that the user has; may be given several times
     #[arg(long = "perm", value_name = "P", default_values = ["csp:org_owner", "csp:org_member"])]
     perms: Vec<String>,
-    /// How long the token is good for; a negative number makes an expired one
+    /// Lifetime of the token; a negative number makes an expired one
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = LIFETIME.as_secs().cast_signed())]
     expires_in: i64,
 }
@@ -100,15 +106,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // S3 logs each refusal as an error, DynamoDB each as a warning: here they are the business.
-    let quiet = || EnvFilter::new("warn,dynoxide=error,s3s=off");
-    tracing_subscriber::fmt()
-        .compact()
-        .without_time()
-        .with_target(false)
-        .with_writer(io::stderr)
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet()))
-        .init();
+    init_logging();
     let Cli { command, serve } = Cli::parse();
     let outcome = match command {
         None => run(serve).await,
@@ -124,46 +122,61 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Logs warnings to the standard error, or what `RUST_LOG` says.
+fn init_logging() {
+    let format = tracing_subscriber::fmt::layer()
+        .compact()
+        .without_time()
+        .with_target(false)
+        .with_writer(io::stderr);
+    // s3s logs each refused request as an error; refusals are normal here.
+    let quiet =
+        || Targets::new().with_default(LevelFilter::WARN).with_target("s3s", LevelFilter::OFF);
+    let filter = std::env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
+    tracing_subscriber::registry().with(format).with(filter.unwrap_or_else(quiet)).init();
+}
+
 async fn run(serve: Serve) -> Outcome {
-    let mut stop = Box::pin(told_to_stop()?);
+    let mut shutdown = Box::pin(shutdown_signal()?);
     let catalogs = Catalogs::read(&serve.catalog)?;
     let stack = tokio::select! {
         stack = start(serve, catalogs.clone()) => stack?,
-        () = &mut stop => return Ok(()),
+        () = &mut shutdown => return Ok(()),
     };
     let environment = stack.stores().data_dir().path().join("environment");
-    write_whole(&environment, &stack.environment().to_string())?;
-    // Whoever started this may read no further than it needs to: that is no reason to stop.
+    write_atomically(&environment, &stack.environment().to_string())?;
+    // A broken pipe is ignored: the reader may need only the first line.
     drop(println(&format!("ready {}", stack.base_url())));
     drop(print(&instructions(&stack, &catalogs, &environment)?));
-    stop.await;
+    shutdown.await;
     eprintln!("stopping");
     stack.stop().await;
     Ok(())
 }
 
 async fn start(serve: Serve, catalogs: Catalogs) -> Outcome<Stack> {
-    let Serve { port, data: Data { data_dir }, catalog, release } = serve;
-    let place = Place::take(port, &data_dir).await?;
+    let Serve { port, data: Data { data_dir }, catalog, release, allowed_hosts } = serve;
+    let reservation = Reservation::new(port, &data_dir).await?;
     eprintln!("building write-customizations and read-customizations");
     let profile = if release { Profile::Release } else { Profile::Debug };
     let binaries = Binaries::build(profile).await?;
     eprintln!("starting in {} with {}", data_dir.display(), catalog.display());
-    let options = Options { binaries, catalogs, environment: Vec::new(), limits: Limits::AWS };
-    Ok(Stack::start(place, options).await?)
+    let mut options = Options::new(binaries, catalogs);
+    options.allowed_hosts = allowed_hosts.into_iter().collect();
+    Ok(Stack::start(reservation, options).await?)
 }
 
 async fn run_stores(options: StoresOnly) -> Outcome {
-    let stop = told_to_stop()?;
+    let shutdown = shutdown_signal()?;
     let StoresOnly { env_file, data: Data { data_dir } } = options;
     let stores = Stores::start(DataDir::open(&data_dir)?).await?;
-    let environment: Environment = stores.environment();
+    let environment = stores.environment().to_string();
     match env_file {
-        Some(file) => write_whole(&file, &environment.to_string())?,
-        None => print(&environment.to_string())?,
+        Some(file) => write_atomically(&file, &environment)?,
+        None => print(&environment)?,
     }
     println(&format!("ready {}", stores.dynamodb_endpoint()))?;
-    stop.await;
+    shutdown.await;
     stores.stop().await;
     Ok(())
 }
@@ -175,8 +188,9 @@ fn print_token(options: NewToken) -> Outcome {
     println(&token.sign()?)
 }
 
-/// Resolves at Ctrl-C, SIGTERM, or when the terminal is closed; these no longer end the process.
-fn told_to_stop() -> Outcome<impl Future<Output = ()>> {
+/// Returns a future that resolves at SIGINT, SIGTERM or SIGHUP; from now on, these do not end the
+/// process.
+fn shutdown_signal() -> Outcome<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -189,7 +203,7 @@ fn told_to_stop() -> Outcome<impl Future<Output = ()>> {
     })
 }
 
-/// What to do with a running stack, to be pasted into a shell.
+/// Returns commands to paste into a shell.
 fn instructions(stack: &Stack, catalogs: &Catalogs, environment: &Path) -> Outcome<String> {
     let Some(CatalogEntry { catalog, applications }) = catalogs.entries().first() else {
         return Ok("\nThe file has no catalogs: nothing can be created.\n".to_owned());
@@ -225,6 +239,8 @@ The token is good for {minutes} minutes. Another one: cargo run -p local -- toke
 DynamoDB is at {dynamodb}, S3 at {s3}. To work on them:
 
 env $(cat {environment}) cargo run -p admin -- --help
+env $(cat {environment}) aws s3 ls --recursive s3://{bucket}
+env $(cat {environment}) aws dynamodb scan --table-name {table}
 
 What the functions write is in {logs}. Ctrl-C stops it all.
 ",
@@ -234,12 +250,14 @@ What the functions write is in {logs}. Ctrl-C stops it all.
         dynamodb = stores.dynamodb_endpoint(),
         s3 = stores.s3_endpoint(),
         environment = environment.display(),
+        bucket = BUCKET,
+        table = TABLE,
         logs = stores.data_dir().path().join("logs").display(),
     ))
 }
 
-/// Writes a file so that whoever reads it finds all or nothing of it.
-fn write_whole(path: &Path, content: &str) -> Outcome {
+/// Writes a file by renaming, so that a reader never sees a part of it.
+fn write_atomically(path: &Path, content: &str) -> Outcome {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

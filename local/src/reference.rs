@@ -1,4 +1,5 @@
-//! The API reference: the contract as a page to read and to try, which loads nothing from elsewhere.
+//! The API reference: a page that shows openapi.yaml and sends requests. It loads nothing from
+//! other hosts.
 
 use axum::{
     body::Body,
@@ -14,7 +15,7 @@ use crate::csp::Token;
 
 const HEADERS: [(HeaderName, &str); 3] = [
     (CACHE_CONTROL, "no-cache"),
-    // The page talks to nobody else. What draws it writes its styles into it.
+    // The renderer inserts inline styles.
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; \
@@ -23,22 +24,22 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// The page at `/`, and what it loads; none if it is something else that is asked for.
+/// Returns the page at `/` or a file that it loads; none for other paths.
 pub(crate) fn find(method: &Method, path: &str) -> Option<Response> {
     let (content_type, content) = match path {
         _ if method != Method::GET => return None,
         "/" => ("text/html; charset=utf-8", include_str!("reference/page.html").into()),
         "/openapi.yaml" => ("application/yaml", include_str!("../../openapi.yaml").into()),
-        "/reference.js" => ("text/javascript; charset=utf-8", start()),
+        "/reference.js" => ("text/javascript; charset=utf-8", start_script()),
         "/scalar.js" => ("text/javascript; charset=utf-8", renderer()),
         _ => return None,
     };
     Some((HEADERS, [(CONTENT_TYPE, content_type)], Body::from(content)).into_response())
 }
 
-/// What starts the renderer, with a token to try the API with.
-fn start() -> Bytes {
-    // Without one, the page asks for it.
+/// Returns the script that starts the renderer, with a token for requests.
+fn start_script() -> Bytes {
+    // Without a token, the page asks for one.
     let token = Token::default().sign().unwrap_or_default();
     include_str!("reference/start.js").replace("TOKEN", &token).into()
 }

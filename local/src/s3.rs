@@ -1,5 +1,7 @@
-//! S3 on this machine: the operations that the product and its tests need, on a bucket on disk.
+//! Embedded S3 with one bucket: the operations of the functions, and those with which the AWS CLI
+//! lists and reads objects.
 
+mod listing;
 mod objects;
 
 use std::{io, path::Path, time::Duration};
@@ -20,22 +22,19 @@ use s3s::{
     checksum::ChecksumHasher,
     crypto::Checksum as _,
     dto::{
-        Checksum, ChecksumMode, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
-        HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput,
-        PutObjectOutput, StreamingBlob,
+        Checksum, ChecksumMode, ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput,
+        HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+        ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
     },
     s3_error,
     service::{S3Service, S3ServiceBuilder},
 };
 use tracing::error;
 
-use self::objects::{Attributes, Existing, Object, Objects, PublishError};
+use self::objects::{Attributes, Existing, Object, ObjectInfo, Objects, PublishError};
 use crate::server::Server;
 
-/// As many keys as S3 lists in one answer.
-const MAX_KEYS: i32 = 1000;
-
-/// Who may sign requests.
+/// Credentials that requests must be signed with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signer {
     pub(crate) access_key_id: &'static str,
@@ -47,7 +46,7 @@ pub(crate) struct Signer {
 pub(crate) struct S3Server(Server);
 
 impl S3Server {
-    /// Serves `bucket`, which is kept in `directory`, to `signer` alone.
+    /// Serves `bucket`, stored below `directory`, and accepts requests signed by `signer`.
     pub(crate) async fn start(
         directory: &Path,
         bucket: &'static str,
@@ -57,11 +56,11 @@ impl S3Server {
         let mut service = S3ServiceBuilder::new(Bucket { name: bucket, objects });
         let Signer { access_key_id, secret_access_key } = signer;
         service.set_auth(SimpleAuth::from_single(access_key_id, secret_access_key));
-        let router = Router::new().fallback(answer).with_state(service.build());
+        let router = Router::new().fallback(handle).with_state(service.build());
         Server::start(router).await.map(Self)
     }
 
-    /// Its endpoint, as the AWS SDKs take it.
+    /// Returns its endpoint, as the AWS SDKs take it.
     pub(crate) fn endpoint(&self) -> String {
         self.0.url()
     }
@@ -71,11 +70,11 @@ impl S3Server {
     }
 }
 
-async fn answer(State(service): State<S3Service>, request: Request) -> Response {
+async fn handle(State(service): State<S3Service>, request: Request) -> Response {
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
-            error!(?error, "S3 cannot answer");
+            error!(?error, "S3 cannot respond");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -88,24 +87,47 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn check(&self, name: &str) -> S3Result<()> {
+    fn check_name(&self, name: &str) -> S3Result<()> {
         if name == self.name { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
     }
 
     async fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
-        self.check(bucket)?;
+        self.check_name(bucket)?;
         self.objects.get(key).await.map_err(internal)?.ok_or_else(|| s3_error!(NoSuchKey))
     }
 }
 
 #[async_trait]
 impl S3 for Bucket {
+    async fn list_buckets(
+        &self,
+        _: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        let bucket = s3s::dto::Bucket {
+            name: Some(self.name.to_owned()),
+            creation_date: Some(self.objects.created().map_err(internal)?.into()),
+            ..s3s::dto::Bucket::default()
+        };
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets: Some(vec![bucket]),
+            ..ListBucketsOutput::default()
+        }))
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.check_name(&request.input.bucket)?;
+        Ok(S3Response::new(HeadBucketOutput::default()))
+    }
+
     async fn put_object(
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let S3Request { input, headers, trailing_headers, .. } = request;
-        self.check(&input.bucket)?;
+        self.check_name(&input.bucket)?;
         let existing = match input.if_none_match {
             None => Existing::Replace,
             Some(ETagCondition::Any) => Existing::Keep,
@@ -144,7 +166,7 @@ impl S3 for Bucket {
             PublishError::Disk(error) => internal(error),
         })?;
         Ok(S3Response::new(PutObjectOutput {
-            e_tag: Some(e_tag(&attributes)),
+            e_tag: Some(attributes.e_tag()),
             checksum_sha256: found.checksum_sha256,
             ..PutObjectOutput::default()
         }))
@@ -156,9 +178,15 @@ impl S3 for Bucket {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let object = self.object(&input.bucket, &input.key).await?;
-        let size = object.size;
-        let attributes = object.attributes.clone();
-        let last_modified = Some(object.modified.into());
+        // A client that downloads in several ranges must not mix the bytes of two objects.
+        if let Some(ETagCondition::ETag(expected)) = input.if_match
+            && expected != object.info.attributes.e_tag()
+        {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        let size = object.info.size;
+        let attributes = object.info.attributes.clone();
+        let last_modified = Some(object.info.modified.into());
         let range = input.range.map(|range| range.check(size)).transpose()?;
         let content_range = range
             .as_ref()
@@ -174,7 +202,7 @@ impl S3 for Bucket {
             content_length: i64::try_from(length).ok(),
             content_range,
             content_type: attributes.content_type.clone(),
-            e_tag: Some(e_tag(&attributes)),
+            e_tag: Some(attributes.e_tag()),
             last_modified,
             metadata: Some(attributes.metadata),
             ..GetObjectOutput::default()
@@ -186,15 +214,15 @@ impl S3 for Bucket {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
-        let object = self.object(&input.bucket, &input.key).await?;
-        let attributes = object.attributes;
+        let ObjectInfo { size, modified, attributes } =
+            self.object(&input.bucket, &input.key).await?.info;
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             checksum_sha256: checksum(&attributes, input.checksum_mode.as_ref()),
-            content_length: i64::try_from(object.size).ok(),
+            content_length: i64::try_from(size).ok(),
             content_type: attributes.content_type.clone(),
-            e_tag: Some(e_tag(&attributes)),
-            last_modified: Some(object.modified.into()),
+            e_tag: Some(attributes.e_tag()),
+            last_modified: Some(modified.into()),
             metadata: Some(attributes.metadata),
             ..HeadObjectOutput::default()
         }))
@@ -205,62 +233,25 @@ impl S3 for Bucket {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        self.check(&input.bucket)?;
-        if input.delimiter.is_some() {
-            return Err(s3_error!(NotImplemented));
-        }
-        let max_keys = input.max_keys.unwrap_or(MAX_KEYS).clamp(0, MAX_KEYS);
-        // A token is the last key of the page before.
-        let after = input.continuation_token.clone().or(input.start_after.clone());
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let mut objects =
-            self.objects.list(prefix, after.unwrap_or_default()).await.map_err(internal)?;
-        let page = usize::try_from(max_keys).unwrap_or_default();
-        let is_truncated = objects.len() > page;
-        objects.truncate(page);
-        let last = objects.last().map(|object| object.attributes.key.clone());
-        Ok(S3Response::new(ListObjectsV2Output {
-            name: Some(input.bucket),
-            prefix: input.prefix,
-            start_after: input.start_after,
-            continuation_token: input.continuation_token,
-            next_continuation_token: last.filter(|_| is_truncated),
-            is_truncated: Some(is_truncated),
-            key_count: i32::try_from(objects.len()).ok(),
-            max_keys: Some(max_keys),
-            contents: Some(objects.into_iter().map(listed).collect()),
-            ..ListObjectsV2Output::default()
-        }))
+        self.check_name(&input.bucket)?;
+        let objects = self.objects.list().await.map_err(internal)?;
+        Ok(S3Response::new(listing::page(&objects, input)))
     }
-}
-
-fn listed(object: Object) -> s3s::dto::Object {
-    s3s::dto::Object {
-        e_tag: Some(e_tag(&object.attributes)),
-        key: Some(object.attributes.key),
-        last_modified: Some(object.modified.into()),
-        size: i64::try_from(object.size).ok(),
-        ..s3s::dto::Object::default()
-    }
-}
-
-/// Equal for equal bytes. S3's are often, but not always, the bytes' MD5; these never are.
-fn e_tag(attributes: &Attributes) -> ETag {
-    ETag::Strong(attributes.sha256.clone())
 }
 
 fn checksum(attributes: &Attributes, mode: Option<&ChecksumMode>) -> Option<String> {
     mode.filter(|mode| mode.as_str() == ChecksumMode::ENABLED).map(|_| attributes.sha256.clone())
 }
 
-/// The headers that a checksum of each algorithm is given in.
+/// Headers and trailers that carry the checksum of each algorithm.
 const CRC32: &str = "x-amz-checksum-crc32";
 const CRC32C: &str = "x-amz-checksum-crc32c";
 const CRC64NVME: &str = "x-amz-checksum-crc64nvme";
 const SHA1: &str = "x-amz-checksum-sha1";
 const SHA256: &str = "x-amz-checksum-sha256";
 
-/// Computes each checksum that is given with a request or announced as a trailer, and SHA-256.
+/// Returns a hasher for SHA-256 and for each checksum that the request has as a header or announces as
+/// a trailer.
 fn checksums_for(headers: &HeaderMap) -> ChecksumHasher {
     fn when<C: s3s::crypto::Checksum>(headers: &HeaderMap, name: &str) -> Option<C> {
         let announced = headers.get("x-amz-trailer").is_some_and(|trailer| trailer == name);
@@ -275,7 +266,7 @@ fn checksums_for(headers: &HeaderMap) -> ChecksumHasher {
     }
 }
 
-/// Refuses a body that is not what its sender says it is.
+/// Compares the computed checksums with those that the client sent.
 fn verify(found: &Checksum, headers: &HeaderMap, trailers: &HeaderMap) -> S3Result<()> {
     for (name, found) in [
         (CRC32, &found.checksum_crc32),
@@ -296,6 +287,6 @@ fn verify(found: &Checksum, headers: &HeaderMap, trailers: &HeaderMap) -> S3Resu
 }
 
 fn internal(error: io::Error) -> s3s::S3Error {
-    error!(%error, "the bucket's disk fails");
+    error!(%error, "the bucket cannot be read or written");
     s3_error!(error, InternalError)
 }

@@ -1,4 +1,4 @@
-//! An HTTP server on a loopback port, for as long as its handle lives.
+//! HTTP servers on loopback ports.
 
 use std::{
     io,
@@ -9,7 +9,9 @@ use std::{
 use axum::{Router, serve::ListenerExt};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
-/// Takes a port of 127.0.0.1; 0 takes any free one.
+use crate::browser_guard::{AllowedHosts, refuse_cross_origin, refuse_foreign_hosts};
+
+/// Binds a port of 127.0.0.1; 0 takes any free one.
 pub(crate) async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
@@ -18,41 +20,44 @@ pub(crate) async fn listen(port: u16) -> io::Result<TcpListener> {
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
-    stop: oneshot::Sender<()>,
+    shutdown: oneshot::Sender<()>,
     task: JoinHandle<io::Result<()>>,
 }
 
 impl Server {
-    /// Serves `router` on a free port.
+    /// Serves `router` on a free port, to programs but not to web pages.
     pub(crate) async fn start(router: Router) -> io::Result<Self> {
-        Self::start_on(listen(0).await?, router)
+        Self::start_on(listen(0).await?, refuse_cross_origin(router), AllowedHosts::default())
     }
 
-    /// Serves `router` to those who come to `listener`.
-    pub(crate) fn start_on(listener: TcpListener, router: Router) -> io::Result<Self> {
+    /// Serves `router` on `listener` under the names `hosts`.
+    pub(crate) fn start_on(
+        listener: TcpListener,
+        router: Router,
+        hosts: AllowedHosts,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        // An answer in two writes would otherwise wait for the first one's acknowledgement.
+        let (shutdown, shutdown_requested) = oneshot::channel();
+        // With Nagle's algorithm, a response in two writes waits for a delayed acknowledgement.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let server = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { drop(stopped.await) });
-        Ok(Self { address, stop, task: tokio::spawn(server.into_future()) })
+        let server = axum::serve(listener, refuse_foreign_hosts(router, hosts))
+            .with_graceful_shutdown(async move { drop(shutdown_requested.await) });
+        Ok(Self { address, shutdown, task: tokio::spawn(server.into_future()) })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its base URL, without a slash at the end.
+    /// Returns its base URL, without a slash at the end.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops once the requests at work are answered, or after `grace`.
+    /// Shuts down gracefully: waits for requests in flight, at most for `grace`.
     pub(crate) async fn stop(self, grace: Duration) {
-        drop(self.stop);
-        // What is still at work then is left to end with the process.
+        drop(self.shutdown);
         drop(timeout(grace, self.task).await);
     }
 }

@@ -11,49 +11,69 @@ use std::{
 use tokio::net::TcpListener;
 
 use crate::{
+    browser_guard::AllowedHosts,
     build::Binaries,
     catalog::{Catalogs, CatalogsError},
     data_dir::{DataDir, DataDirError},
-    function::{Deployment, Function, FunctionName, StartError},
-    gateway::{Functions, Gateway},
-    limits::Limits,
+    environment::Environment,
+    function::{Deployment, Function, FunctionLimits, FunctionName, StartError},
+    gateway::{Functions, Gateway, GatewayLimits},
     server::listen,
-    stores::{Environment, Stores, StoresError},
+    stores::{Stores, StoresError},
 };
 
-/// How long requests at work may take once the stack is told to stop.
-const GRACE: Duration = Duration::from_secs(5);
+/// Time that a graceful shutdown leaves to requests in flight.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// Where a stack is to run: a port and a data directory that nobody else has.
+/// A port and a data directory, reserved for one stack.
 #[derive(Debug)]
-pub struct Place {
+pub struct Reservation {
     listener: TcpListener,
     data_dir: DataDir,
 }
 
-/// What a stack is to run.
+/// Configuration of a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The functions.
+    /// Binaries of the functions.
     pub binaries: Binaries,
-    /// What to load into the table.
+    /// Catalogs to load into the table.
     pub catalogs: Catalogs,
-    /// Changes to the functions' environment: a variable's new value, or none to take it out.
+    /// Changes to the functions' environment: a variable's new value, or none to remove it.
     pub environment: Vec<(String, Option<String>)>,
-    /// What bounds requests and functions.
-    pub limits: Limits,
+    /// Host names under which the gateway is reachable.
+    pub allowed_hosts: AllowedHosts,
+    /// Limits of the gateway.
+    pub gateway_limits: GatewayLimits,
+    /// Limits of each function.
+    pub function_limits: FunctionLimits,
 }
 
-/// A running stack. Dropped, it ends, and the functions' processes with it.
+impl Options {
+    /// Configures the stack as it is deployed: with AWS's limits and the default environment.
+    #[must_use]
+    pub fn new(binaries: Binaries, catalogs: Catalogs) -> Self {
+        Self {
+            binaries,
+            catalogs,
+            environment: Vec::new(),
+            allowed_hosts: AllowedHosts::default(),
+            gateway_limits: GatewayLimits::AWS,
+            function_limits: FunctionLimits::AWS,
+        }
+    }
+}
+
+/// A running stack. Dropped, it stops and kills the functions' processes.
 #[derive(Debug)]
 pub struct Stack {
     gateway: Gateway,
-    functions: Deployed,
+    functions: RunningFunctions,
     stores: Stores,
     environment: Environment,
 }
 
-/// Why a stack does not start.
+/// Failure to start a stack.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The data directory cannot be used.
@@ -62,16 +82,16 @@ pub enum StackError {
     /// Another program listens on the port.
     #[error("port {0} is in use by another program")]
     PortInUse(u16),
-    /// The port may not be listened on.
+    /// The operating system does not permit listening on the port.
     #[error("port {0} cannot be listened on")]
-    Port(u16, #[source] io::Error),
+    Listen(u16, #[source] io::Error),
     /// A store does not start.
     #[error(transparent)]
     Stores(#[from] StoresError),
-    /// What is to be loaded cannot be.
+    /// The catalogs cannot be loaded.
     #[error(transparent)]
     Catalogs(#[from] CatalogsError),
-    /// A function's output cannot be kept.
+    /// A function's log cannot be created.
     #[error("the log {} cannot be written", .0.display())]
     Log(PathBuf, #[source] io::Error),
     /// A function does not start.
@@ -82,31 +102,38 @@ pub enum StackError {
     Gateway(#[source] io::Error),
 }
 
-impl Place {
-    /// Takes `port` of 127.0.0.1 (0 for any free one) and the directory `data_dir`.
+impl Reservation {
+    /// Reserves `port` of 127.0.0.1 (0 for any free one) and the directory `data_dir`.
     ///
     /// # Errors
     ///
     /// [`StackError`]
-    pub async fn take(port: u16, data_dir: &Path) -> Result<Self, StackError> {
+    pub async fn new(port: u16, data_dir: &Path) -> Result<Self, StackError> {
         let data_dir = DataDir::open(data_dir)?;
         let listener = listen(port).await.map_err(|error| match error.kind() {
             ErrorKind::AddrInUse => StackError::PortInUse(port),
-            _ => StackError::Port(port, error),
+            _ => StackError::Listen(port, error),
         })?;
         Ok(Self { listener, data_dir })
     }
 }
 
 impl Stack {
-    /// Starts everything; once this returns, requests are answered.
+    /// Starts the stack; once this returns, it serves requests.
     ///
     /// # Errors
     ///
     /// [`StackError`]
-    pub async fn start(place: Place, options: Options) -> Result<Self, StackError> {
-        let Place { listener, data_dir } = place;
-        let Options { binaries, catalogs, environment: changes, limits } = options;
+    pub async fn start(reservation: Reservation, options: Options) -> Result<Self, StackError> {
+        let Reservation { listener, data_dir } = reservation;
+        let Options {
+            binaries,
+            catalogs,
+            environment: changes,
+            allowed_hosts,
+            gateway_limits,
+            function_limits,
+        } = options;
         let stores = Stores::start(data_dir).await?;
         catalogs.load(&stores.table()).await?;
         let mut environment = stores.environment();
@@ -116,46 +143,53 @@ impl Stack {
                 None => environment.remove(&name),
             }
         }
-        let deploy = |name| deploy(name, &binaries, &environment, stores.data_dir(), limits);
+        let deploy =
+            |name| deploy(name, &binaries, &environment, stores.data_dir(), function_limits);
         let (write_customizations, read_customizations) = tokio::try_join!(
             deploy(FunctionName::WriteCustomizations),
             deploy(FunctionName::ReadCustomizations),
         )?;
         let functions = Functions { write_customizations, read_customizations };
         let problem_type_base = environment.get("PROBLEM_TYPE_BASE").unwrap_or_default().to_owned();
-        let gateway = Gateway::start(listener, functions.clone(), limits, problem_type_base)
-            .map_err(StackError::Gateway)?;
-        Ok(Self { gateway, functions: Deployed(functions), stores, environment })
+        let gateway = Gateway::start(
+            listener,
+            allowed_hosts,
+            functions.clone(),
+            gateway_limits,
+            problem_type_base,
+        )
+        .map_err(StackError::Gateway)?;
+        Ok(Self { gateway, functions: RunningFunctions(functions), stores, environment })
     }
 
-    /// The gateway's URL, without a slash at the end.
+    /// Returns the gateway's URL, without a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.gateway.url()
     }
 
-    /// What is behind the functions.
+    /// Returns the stores.
     #[must_use]
     pub fn stores(&self) -> &Stores {
         &self.stores
     }
 
-    /// The functions' environment.
+    /// Returns the functions' environment.
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
     }
 
-    /// The file that holds what a function wrote since the stack was started.
+    /// Returns the file that holds a function's output since the stack started.
     #[must_use]
     pub fn log(&self, function: FunctionName) -> PathBuf {
         self.stores.data_dir().log(function.as_str())
     }
 
-    /// Stops everything: requests at work are answered, no process is left, and the data directory
-    /// can be taken again.
+    /// Shuts down gracefully: requests in flight are finished, no process is left, and the data
+    /// directory can be opened again.
     pub async fn stop(self) {
-        self.gateway.stop(GRACE).await;
+        self.gateway.stop(SHUTDOWN_GRACE).await;
         drop(self.functions);
         self.stores.stop().await;
     }
@@ -166,7 +200,7 @@ async fn deploy(
     binaries: &Binaries,
     environment: &Environment,
     data_dir: &DataDir,
-    limits: Limits,
+    limits: FunctionLimits,
 ) -> Result<Arc<Function>, StackError> {
     let log = data_dir.log(name.as_str());
     File::create(&log).map_err(|error| StackError::Log(log.clone(), error))?;
@@ -180,11 +214,11 @@ async fn deploy(
     Ok(Function::start(deployment).await?)
 }
 
-/// Functions whose processes end with this.
+/// The functions; dropped, their processes are killed.
 #[derive(Debug)]
-struct Deployed(Functions);
+struct RunningFunctions(Functions);
 
-impl Drop for Deployed {
+impl Drop for RunningFunctions {
     fn drop(&mut self) {
         self.0.stop();
     }

@@ -1,11 +1,6 @@
-//! What is behind the functions: the table, the bucket and the keys, each on a port of its own.
+//! The services that the functions use: DynamoDB, S3 and the token keys, each on a port of its own.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Display, Formatter},
-    io,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -15,22 +10,23 @@ use crate::{
     csp,
     data_dir::DataDir,
     dynamodb::{DynamoDb, DynamoDbError},
+    environment::Environment,
     s3::{S3Server, Signer},
     server::Server,
 };
 
-/// The table.
+/// Name of the table.
 pub const TABLE: &str = "customizations";
 
-/// The bucket.
+/// Name of the bucket.
 pub const BUCKET: &str = "customizations";
 
-/// What the types of problems begin with.
+/// Base of the problem types' URIs.
 pub const PROBLEM_TYPE_BASE: &str = "https://example.com/probs";
 
 const REGION: &str = "us-east-1";
 
-/// Whom alone the bucket answers to; known to all, as it guards nothing.
+/// Credentials of S3 and DynamoDB; published, because they protect nothing.
 const SIGNER: Signer =
     Signer { access_key_id: "local", secret_access_key: "insecure-local-secret" };
 
@@ -43,22 +39,22 @@ pub struct Stores {
     data_dir: DataDir,
 }
 
-/// Why the stores do not start.
+/// Failure to start the stores.
 #[derive(Debug, thiserror::Error)]
 pub enum StoresError {
-    /// DynamoDB does not.
+    /// DynamoDB does not start.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
-    /// S3 does not.
+    /// S3 does not start.
     #[error("the S3 bucket cannot be opened")]
     S3(#[source] io::Error),
-    /// The server of the keys does not.
+    /// The server of the token keys does not start.
     #[error("the token keys cannot be served")]
     Keys(#[source] io::Error),
 }
 
 impl Stores {
-    /// Starts the stores on what `data_dir` holds.
+    /// Starts the stores on the data in `data_dir`.
     ///
     /// # Errors
     ///
@@ -70,67 +66,76 @@ impl Stores {
         Ok(Self { dynamodb, s3, keys, data_dir })
     }
 
-    /// Where everything is kept.
+    /// Returns the data directory.
     #[must_use]
     pub fn data_dir(&self) -> &DataDir {
         &self.data_dir
     }
 
-    /// DynamoDB's endpoint.
+    /// Returns DynamoDB's endpoint.
     #[must_use]
     pub fn dynamodb_endpoint(&self) -> String {
         self.dynamodb.endpoint()
     }
 
-    /// S3's endpoint.
+    /// Returns S3's endpoint.
     #[must_use]
     pub fn s3_endpoint(&self) -> String {
         self.s3.endpoint()
     }
 
-    /// The environment in which the functions, or any program with an AWS SDK, work with these
+    /// Returns the environment with which the functions, and any program with an AWS SDK, use these
     /// stores.
     #[must_use]
     pub fn environment(&self) -> Environment {
-        let variables = [
+        Environment::from([
             ("AWS_ACCESS_KEY_ID", SIGNER.access_key_id),
             ("AWS_SECRET_ACCESS_KEY", SIGNER.secret_access_key),
             ("AWS_REGION", REGION),
-            // Or an SDK would look for a machine in the cloud around it.
+            // For AWS CLI v1 and boto3. Lambda sets both variables.
+            ("AWS_DEFAULT_REGION", REGION),
+            // Otherwise an SDK looks for the metadata service of an EC2 instance.
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_endpoint()),
             ("AWS_ENDPOINT_URL_S3", &self.s3_endpoint()),
             ("TABLE_NAME", TABLE),
             ("BUCKET_NAME", BUCKET),
             ("CSP_ISSUER", csp::ISSUER),
-            // Not the keys themselves: their quotes would not survive every reader of such lines.
+            // Not CSP_JWKS: some readers of NAME=value lines strip the quotes of its JSON.
             ("CSP_JWKS_URL", &self.keys.url()),
             ("CSP_WRITE_PERMISSIONS", csp::WRITE_PERMISSIONS),
             ("CSP_READ_PERMISSIONS", csp::READ_PERMISSIONS),
             ("PROBLEM_TYPE_BASE", PROBLEM_TYPE_BASE),
-            // As in the deployment's template: memory of large uploads goes back at their end.
+            // As in the deployment's template: frees the memory of large uploads at their end.
             ("MALLOC_MMAP_THRESHOLD_", "131072"),
-        ];
-        Environment(
-            variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        )
+        ])
     }
 
-    /// The table, for programs that run the stack in their own process.
+    /// Returns the table, for programs that run the stack in their own process.
     #[must_use]
     pub fn table(&self) -> Table {
-        Table::new(&self.sdk_config(), TABLE.to_owned())
+        Table::new(&Self::sdk_config(self.dynamodb_endpoint()), TABLE.to_owned())
     }
 
-    /// What a client of the DynamoDB is configured with.
+    /// Returns a client of DynamoDB.
     #[must_use]
-    pub fn sdk_config(&self) -> SdkConfig {
+    pub fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&Self::sdk_config(self.dynamodb_endpoint()))
+    }
+
+    /// Returns a client of S3.
+    #[must_use]
+    pub fn s3_client(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&Self::sdk_config(self.s3_endpoint()))
+    }
+
+    fn sdk_config(endpoint: String) -> SdkConfig {
         let Signer { access_key_id, secret_access_key } = SIGNER;
         let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "local");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
-            .endpoint_url(self.dynamodb_endpoint())
+            .endpoint_url(endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build()
@@ -140,38 +145,5 @@ impl Stores {
     pub async fn stop(self) {
         const GRACE: Duration = Duration::from_secs(2);
         tokio::join!(self.s3.stop(GRACE), self.keys.stop(GRACE), self.dynamodb.stop());
-    }
-}
-
-/// Environment variables; displayed as lines of `NAME=value`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment(BTreeMap<String, String>);
-
-impl Environment {
-    /// The value of a variable.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-
-    /// Sets a variable.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.insert(name.to_owned(), value.into());
-    }
-
-    /// Takes a variable out.
-    pub fn remove(&mut self, name: &str) {
-        self.0.remove(name);
-    }
-
-    /// The variables' names and values, in the names' order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-}
-
-impl Display for Environment {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.iter().try_for_each(|(name, value)| writeln!(formatter, "{name}={value}"))
     }
 }

@@ -15,8 +15,8 @@ use tokio::{
 
 use crate::stack::{TestStack, binaries};
 
-/// Longer than anything here takes, even on a slow machine.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+/// Bounds every wait in the tests, even on a slow machine.
+pub const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The command `name`, which is built with the functions.
 pub async fn command(name: &str) -> Command {
@@ -58,7 +58,7 @@ impl Local {
                 }
             }
         };
-        let url = timeout(PATIENCE, ready).await.expect("the stack is ready in time");
+        let url = timeout(TIMEOUT, ready).await.expect("the stack is ready in time");
         Self { process, url, _output: output }
     }
 

@@ -3,18 +3,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt, stream};
 use local::{
     build::{Binaries, Profile},
     catalog::{self, Catalogs},
     csp::Token,
-    function::FunctionName,
-    limits::Limits,
-    stack::{Options, Place, Stack},
-    stores::TABLE,
+    function::{FunctionLimits, FunctionName},
+    stack::{Options, Reservation, Stack},
+    stores::{BUCKET, TABLE},
 };
 use serde_json::Value;
 use shared::{domain::Digest, storage::Table};
@@ -69,7 +69,7 @@ pub struct TestStack {
 pub struct Contents {
     /// The table's items, by partition and sort key.
     pub items: BTreeMap<(String, String), Item>,
-    /// The digests of the bucket's objects, by their keys; of what is no object, by its path.
+    /// Digests of the bucket's objects, by key.
     pub objects: BTreeMap<String, Digest>,
 }
 
@@ -129,11 +129,14 @@ impl TestStack {
 
     /// A new stack whose functions have these variables changed; none takes one out.
     pub async fn start_with(environment: &[(&str, Option<&str>)]) -> Self {
-        Self::start_within(Limits::AWS, environment).await
+        Self::start_within(FunctionLimits::AWS, environment).await
     }
 
     /// A new stack with other limits, whose functions have these variables changed.
-    pub async fn start_within(limits: Limits, environment: &[(&str, Option<&str>)]) -> Self {
+    pub async fn start_within(
+        limits: FunctionLimits,
+        environment: &[(&str, Option<&str>)],
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let stack = Self::run(directory.path(), limits, environment).await;
         Self { stack, directory }
@@ -141,20 +144,26 @@ impl TestStack {
 
     /// A stack on what another one has left in its [directory](Self::directory).
     pub async fn start_on(directory: TempDir) -> Self {
-        let stack = Self::run(directory.path(), Limits::AWS, &[]).await;
+        let stack = Self::run(directory.path(), FunctionLimits::AWS, &[]).await;
         Self { stack, directory }
     }
 
-    async fn run(directory: &Path, limits: Limits, environment: &[(&str, Option<&str>)]) -> Stack {
+    async fn run(
+        directory: &Path,
+        limits: FunctionLimits,
+        environment: &[(&str, Option<&str>)],
+    ) -> Stack {
         let binaries = binaries().await;
-        let place = Place::take(0, &directory.join("data")).await.expect("a free place");
+        let data_dir = directory.join("data");
+        let reservation = Reservation::new(0, &data_dir).await.expect("a free port");
         let environment = environment
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
             .collect();
         let catalogs = Catalogs::read(&catalog::sample()).expect("the sample is read");
-        let options = Options { binaries, catalogs, environment, limits };
-        Stack::start(place, options).await.expect("the stack starts")
+        let options =
+            Options { environment, function_limits: limits, ..Options::new(binaries, catalogs) };
+        Stack::start(reservation, options).await.expect("the stack starts")
     }
 
     /// The same stack, stopped and started again on the same data.
@@ -225,8 +234,25 @@ impl TestStack {
             let text = |name: &str| item[name].as_s().expect("a key is a string").clone();
             items.insert((text("PK"), text("SK")), item.into_iter().collect());
         }
-        let files = files(&self.stack.stores().data_dir().path().join("s3"));
-        Contents { items, objects: files.iter().map(|path| object(path)).collect() }
+        Contents { items, objects: self.objects().await }
+    }
+
+    /// Downloads every object of the bucket, for the digest of its bytes.
+    async fn objects(&self) -> BTreeMap<String, Digest> {
+        const CONCURRENT_DOWNLOADS: usize = 8;
+
+        let s3 = self.stack.stores().s3_client();
+        let mut pages = s3.list_objects_v2().bucket(BUCKET).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("the bucket can be listed");
+            keys.extend(page.contents().iter().map(|object| object.key().unwrap().to_owned()));
+        }
+        let downloads = keys.into_iter().map(async |key: String| {
+            let object = s3.get_object().bucket(BUCKET).key(&key).send().await.unwrap();
+            (key, Digest::of(&object.body.collect().await.unwrap().into_bytes()))
+        });
+        stream::iter(downloads).buffer_unordered(CONCURRENT_DOWNLOADS).collect().await
     }
 
     /// Changes one attribute of an item, making the item if there is none.
@@ -241,8 +267,8 @@ impl TestStack {
     }
 
     /// A client of the table's store.
-    pub fn dynamodb(&self) -> Client {
-        Client::new(&self.stack.stores().sdk_config())
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        self.stack.stores().dynamodb_client()
     }
 }
 
@@ -260,7 +286,7 @@ pub struct ProxiedStack {
 
 impl ProxiedStack {
     /// A new stack with the sample catalog, and these limits.
-    pub async fn start(limits: Limits) -> Self {
+    pub async fn start(limits: FunctionLimits) -> Self {
         // Where the stores are is known once they run, and the functions then run, too.
         let dynamodb = Proxy::start(String::new()).await;
         let s3 = Proxy::start(String::new()).await;
@@ -278,28 +304,4 @@ impl ProxiedStack {
     pub fn needed(&self) -> BTreeSet<Permission> {
         self.dynamodb.needed().into_iter().chain(self.s3.needed()).collect()
     }
-}
-
-/// The key of the object that a file holds, and the digest of its bytes; for a file that holds
-/// none, its path and digest.
-fn object(path: &Path) -> (String, Digest) {
-    let file = fs::read(path).expect("a file of the bucket");
-    let parse = || {
-        let (rest, length) = file.split_last_chunk()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (bytes, attributes) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
-        let attributes: Value = serde_json::from_slice(attributes).ok()?;
-        Some((attributes["key"].as_str()?.to_owned(), Digest::of(bytes)))
-    };
-    parse().unwrap_or_else(|| (path.display().to_string(), Digest::of(&file)))
-}
-
-/// All files below `directory`.
-fn files(directory: &Path) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir(directory).expect("the bucket's directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.extend([path]) }
-    }
-    found
 }

@@ -8,8 +8,7 @@ use std::{
 use bytes::Bytes;
 use local::{
     build::Binaries,
-    function::{Deployment, FunctionName, Process},
-    limits::Limits,
+    function::{Deployment, FunctionLimits, FunctionName, Process},
     stores::Stores,
 };
 use measure::Outcome;
@@ -37,7 +36,7 @@ impl Deployed {
             binary,
             environment: stores.environment(),
             log: stores.data_dir().path().join(format!("{name}.log")),
-            limits: Limits::AWS,
+            limits: FunctionLimits::AWS,
         };
         let of = |name| deploy(name, binaries.of(name).to_owned());
         Self {

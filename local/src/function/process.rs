@@ -1,4 +1,4 @@
-//! One process of a function: what Lambda calls an execution environment.
+//! One process of a function, which Lambda calls an execution environment.
 
 use std::{
     fs::File,
@@ -16,153 +16,150 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Deployment, FunctionName, InvocationError,
-    runtime_api::{Event, Report, RuntimeApi},
+    deployment::Deployment,
+    error::{InvocationError, StartError},
+    limits::FunctionLimits,
+    name::FunctionName,
+    runtime_api::{Invocation, RuntimeApi, RuntimeRequest},
 };
-use crate::limits::Limits;
 
-/// How much of a function's output is shown where it does not start, in bytes.
-const SHOWN_OUTPUT_BYTES: u64 = 2_000;
-
-/// Why a function's process does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// There is no port, no binary or no file for its output.
-    #[error("{0} cannot be started")]
-    Run(FunctionName, #[source] io::Error),
-    /// It ended, and this is the last that it wrote.
-    #[error("{0} ended while it started ({1}): {2}")]
-    Ended(FunctionName, ExitStatus, String),
-    /// It says so itself.
-    #[error("{0} could not start: {1}")]
-    Failed(FunctionName, String),
-    /// It did not ask for an event in time.
-    #[error("{0} did not start within {1:?}")]
-    TimedOut(FunctionName, Duration),
-}
+/// Length of the end of a log that is searched for its last line, in bytes.
+const LOG_TAIL_BYTES: u64 = 2_000;
 
 /// A process that works on one event at a time. Dropped, it is killed.
 #[derive(Debug)]
 pub struct Process {
     name: FunctionName,
-    limits: Limits,
+    limits: FunctionLimits,
     child: Child,
     api: RuntimeApi,
-    init: Duration,
+    init_duration: Duration,
 }
 
 impl Process {
-    /// Starts a process and waits until it is ready for an event.
+    /// Starts a process and waits until it asks for its first event.
     ///
     /// # Errors
     ///
     /// [`StartError`]
     pub async fn start(deployment: &Deployment) -> Result<Self, StartError> {
         let &Deployment { name, limits, ref log, .. } = deployment;
-        let run = |error| StartError::Run(name, error);
-        let api = RuntimeApi::start(limits.payload_bytes).await.map_err(run)?;
-        let output = File::options().create(true).append(true).open(log).map_err(run)?;
-        let written = output.metadata().map_err(run)?.len();
-        let mut command = command(deployment, &api, output).map_err(run)?;
+        let spawn = |error| StartError::Spawn(name, error);
+        let api = RuntimeApi::start(limits.payload_bytes).await.map_err(spawn)?;
+        let output = File::options().create(true).append(true).open(log).map_err(spawn)?;
+        let log_length = output.metadata().map_err(spawn)?.len();
+        let mut command = command(deployment, &api, output).map_err(spawn)?;
         let started = Instant::now();
-        let child = command.spawn().map_err(run)?;
-        let mut process = Self { name, limits, child, api, init: Duration::ZERO };
-        match timeout(limits.init, process.init()).await {
-            Ok(Ok(None)) => Ok(Self { init: started.elapsed(), ..process }),
+        let child = command.spawn().map_err(spawn)?;
+        let mut process = Self { name, limits, child, api, init_duration: Duration::ZERO };
+        match timeout(limits.init_timeout, process.init()).await {
+            Ok(Ok(None)) => Ok(Self { init_duration: started.elapsed(), ..process }),
             Ok(Ok(Some(status))) => {
-                Err(StartError::Ended(name, status, last_line(log, written).map_err(run)?))
+                Err(StartError::Exited(name, status, last_line(log, log_length).map_err(spawn)?))
             }
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(StartError::TimedOut(name, limits.init)),
+            Err(_) => Err(StartError::TimedOut(name, limits.init_timeout)),
         }
     }
 
-    /// Waits for the process to be ready, or tells how it ended.
+    /// Waits until the process is initialized; returns its status if it exits before.
     async fn init(&mut self) -> Result<Option<ExitStatus>, StartError> {
         tokio::select! {
-            report = self.api.report() => match report {
-                Some(Report::InitFailed(message)) => Err(StartError::Failed(self.name, message)),
+            request = self.api.receive() => match request {
+                Some(RuntimeRequest::InitError { message }) => {
+                    Err(StartError::InitError(self.name, message))
+                }
                 _ => Ok(None),
             },
             status = self.child.wait() => {
-                status.map(Some).map_err(|error| StartError::Run(self.name, error))
+                status.map(Some).map_err(|error| StartError::Spawn(self.name, error))
             }
         }
     }
 
-    /// How long it took from its start until it asked for an event.
+    /// Returns the time from the start until the process asked for its first event.
     #[must_use]
     pub fn init_duration(&self) -> Duration {
-        self.init
+        self.init_duration
     }
 
-    /// The operating system's number of it; none once it has ended.
+    /// Returns the process identifier; none once the process has exited.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Has the process answer an event. One that takes too long is killed.
+    /// Sends an event to the process and returns its response. A process that exceeds its time is
+    /// killed.
     ///
     /// # Errors
     ///
     /// [`InvocationError`]
     pub async fn invoke(&mut self, payload: Bytes) -> Result<Bytes, InvocationError> {
-        let limit = self.limits.invocation;
-        let event = self.event(payload);
-        let id = event.id.clone();
-        self.api.send(event).await;
+        let limit = self.limits.invocation_timeout;
+        let invocation = self.invocation(payload);
+        let request_id = invocation.request_id.clone();
+        self.api.send(invocation).await;
         tokio::select! {
             biased;
-            answer = answer(&mut self.api, &id, self.limits.payload_bytes) => answer,
+            response = response(&mut self.api, &request_id, self.limits.payload_bytes) => response,
             status = self.child.wait() => match status {
-                Ok(status) => Err(InvocationError::Ended(status)),
-                Err(error) => Err(StartError::Run(self.name, error).into()),
+                Ok(status) => Err(InvocationError::Exited(status)),
+                Err(error) => Err(StartError::Spawn(self.name, error).into()),
             },
             () = sleep(limit) => {
-                // An error means that it has ended meanwhile.
+                // An error means that the process has exited meanwhile.
                 drop(self.child.kill().await);
                 Err(InvocationError::TimedOut(limit))
             }
         }
     }
 
-    fn event(&self, payload: Bytes) -> Event {
+    fn invocation(&self, payload: Bytes) -> Invocation {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let trace = Uuid::new_v4().simple().to_string();
         let (root, parent) = trace.split_at(24.min(trace.len()));
-        Event {
-            id: Uuid::new_v4().to_string(),
-            deadline_ms: now.saturating_add(self.limits.invocation).as_millis(),
+        Invocation {
+            request_id: Uuid::new_v4().to_string(),
+            deadline_ms: now.saturating_add(self.limits.invocation_timeout).as_millis(),
             function_arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{}", self.name),
             trace_id: format!("Root=1-{:08x}-{root};Parent={parent:0>16};Sampled=0", now.as_secs()),
             payload,
         }
     }
 
-    /// How the process ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    /// Returns the status of the process if it has exited.
+    pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 }
 
-async fn answer(
+/// Waits for the response to the invocation `invocation_id`.
+async fn response(
     api: &mut RuntimeApi,
-    event: &str,
+    invocation_id: &str,
     payload_bytes: usize,
 ) -> Result<Bytes, InvocationError> {
     loop {
-        match api.report().await {
-            Some(Report::Answer(id, answer)) if id == event => return Ok(answer),
-            Some(Report::Failed(id, message)) if id == event => {
-                return Err(InvocationError::Failed(message));
+        match api.receive().await {
+            Some(RuntimeRequest::InvocationResponse { request_id, payload })
+                if request_id == invocation_id =>
+            {
+                return Ok(payload);
             }
-            Some(Report::TooLarge(id)) if id == event => {
-                return Err(InvocationError::TooLarge(payload_bytes));
+            Some(RuntimeRequest::InvocationError { request_id, message })
+                if request_id == invocation_id =>
+            {
+                return Err(InvocationError::FunctionError(message));
             }
-            // It was ready for this event, or tells of another.
+            Some(RuntimeRequest::ResponseTooLarge { request_id })
+                if request_id == invocation_id =>
+            {
+                return Err(InvocationError::ResponseTooLarge(payload_bytes));
+            }
+            // The request for this event, or a response to an earlier one.
             Some(_) => {}
-            None => return Err(InvocationError::Stopping),
+            None => return Err(InvocationError::ShuttingDown),
         }
     }
 }
@@ -180,19 +177,20 @@ fn command(deployment: &Deployment, api: &RuntimeApi, output: File) -> io::Resul
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
-        // Ctrl-C is for us: the requests at work are answered before the functions end.
+        // A terminal sends Ctrl-C to the whole process group; in a group of its own, the function
+        // finishes its requests during the graceful shutdown.
         .process_group(0)
         .kill_on_drop(true);
     Ok(command)
 }
 
-/// The last line of what was added to a file since it had this length.
-fn last_line(path: &Path, since: u64) -> io::Result<String> {
+/// Returns the last line of a log that was appended after its first `skip` bytes.
+fn last_line(path: &Path, skip: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let start = file.metadata()?.len().saturating_sub(SHOWN_OUTPUT_BYTES).max(since);
+    let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES).max(skip);
     file.seek(SeekFrom::Start(start))?;
     let mut output = Vec::new();
-    file.take(SHOWN_OUTPUT_BYTES).read_to_end(&mut output)?;
+    file.take(LOG_TAIL_BYTES).read_to_end(&mut output)?;
     let output = String::from_utf8_lossy(&output);
     let line = output.lines().map(str::trim).rfind(|line| !line.is_empty());
     Ok(line.unwrap_or("it wrote nothing").to_owned())

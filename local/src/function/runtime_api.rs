@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, as one process sees it.
+//! The Lambda Runtime API, served to one process.
 //!
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
@@ -18,130 +18,135 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::server::Server;
 
-/// An event for the process.
+/// An event and its context, for the process.
 #[derive(Debug)]
-pub(super) struct Event {
-    pub(super) id: String,
-    /// When the process has to be done with it, in milliseconds since 1970.
+pub(super) struct Invocation {
+    pub(super) request_id: String,
+    /// Unix time at which the process must have responded, in milliseconds.
     pub(super) deadline_ms: u128,
     pub(super) function_arn: String,
     pub(super) trace_id: String,
     pub(super) payload: Bytes,
 }
 
-/// What the process tells.
+/// A request of the process to the Runtime API.
 #[derive(Debug)]
-pub(super) enum Report {
-    /// It asks for an event: its start, or the event before, is done.
-    Ready,
-    /// Its answer to the event of this id.
-    Answer(String, Bytes),
-    /// It failed to answer the event of this id.
-    Failed(String, String),
-    /// Its answer to the event of this id is too large.
-    TooLarge(String),
-    /// It cannot start.
-    InitFailed(String),
+pub(super) enum RuntimeRequest {
+    /// Asks for the next event; initialization or the previous event is done.
+    NextInvocation,
+    /// Responds to an event.
+    InvocationResponse { request_id: String, payload: Bytes },
+    /// Responds to an event with more bytes than Lambda takes.
+    ResponseTooLarge { request_id: String },
+    /// Reports that an event could not be handled.
+    InvocationError { request_id: String, message: String },
+    /// Reports that the process cannot initialize.
+    InitError { message: String },
 }
 
-/// The API for one process.
+/// Runtime API of one process.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     server: Server,
-    events: mpsc::Sender<Event>,
-    reports: mpsc::Receiver<Report>,
+    invocations: mpsc::Sender<Invocation>,
+    requests: mpsc::Receiver<RuntimeRequest>,
 }
 
+/// The other ends of [`RuntimeApi`]'s channels.
 #[derive(Clone)]
-struct Process {
-    events: Arc<Mutex<mpsc::Receiver<Event>>>,
-    reports: mpsc::Sender<Report>,
+struct Channels {
+    invocations: Arc<Mutex<mpsc::Receiver<Invocation>>>,
+    requests: mpsc::Sender<RuntimeRequest>,
 }
 
 impl RuntimeApi {
-    /// Serves the API on a free port, taking answers of up to `payload_bytes`.
+    /// Serves the API on a free port and takes responses of up to `payload_bytes`.
     pub(super) async fn start(payload_bytes: usize) -> io::Result<Self> {
-        let (events, waiting) = mpsc::channel(1);
-        let (told, reports) = mpsc::channel(1);
-        let process = Process { events: Arc::new(Mutex::new(waiting)), reports: told };
+        let (invocations, next_invocations) = mpsc::channel(1);
+        let (request_sender, requests) = mpsc::channel(1);
+        let channels = Channels {
+            invocations: Arc::new(Mutex::new(next_invocations)),
+            requests: request_sender,
+        };
         let router = Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
-            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(invocation_response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(invocation_error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
             .layer(DefaultBodyLimit::max(payload_bytes))
-            .with_state(process);
-        Ok(Self { server: Server::start(router).await?, events, reports })
+            .with_state(channels);
+        Ok(Self { server: Server::start(router).await?, invocations, requests })
     }
 
-    /// What the process finds in `AWS_LAMBDA_RUNTIME_API`.
+    /// Returns the value of `AWS_LAMBDA_RUNTIME_API`.
     pub(super) fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Has an event ready for when the process asks for one.
-    pub(super) async fn send(&self, event: Event) {
-        // The other end lives in the server, and that as long as this.
-        drop(self.events.send(event).await);
+    /// Queues an event until the process asks for it.
+    pub(super) async fn send(&self, invocation: Invocation) {
+        // The receiver lives in the server, and the server as long as this.
+        drop(self.invocations.send(invocation).await);
     }
 
-    /// What the process tells next.
-    pub(super) async fn report(&mut self) -> Option<Report> {
-        self.reports.recv().await
+    /// Waits for the next request of the process.
+    pub(super) async fn receive(&mut self) -> Option<RuntimeRequest> {
+        self.requests.recv().await
     }
 }
 
-async fn next(State(process): State<Process>) -> Response {
-    let mut events = process.events.lock().await;
-    if process.reports.send(Report::Ready).await.is_err() {
+async fn next_invocation(State(channels): State<Channels>) -> Response {
+    let mut invocations = channels.invocations.lock().await;
+    if channels.requests.send(RuntimeRequest::NextInvocation).await.is_err() {
         return StatusCode::GONE.into_response();
     }
-    let Some(event) = events.recv().await else {
+    let Some(invocation) = invocations.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let headers = [
-        ("lambda-runtime-aws-request-id", event.id),
-        ("lambda-runtime-deadline-ms", event.deadline_ms.to_string()),
-        ("lambda-runtime-invoked-function-arn", event.function_arn),
-        ("lambda-runtime-trace-id", event.trace_id),
+        ("lambda-runtime-aws-request-id", invocation.request_id),
+        ("lambda-runtime-deadline-ms", invocation.deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", invocation.function_arn),
+        ("lambda-runtime-trace-id", invocation.trace_id),
         ("content-type", "application/json".to_owned()),
     ];
-    (headers, event.payload).into_response()
+    (headers, invocation.payload).into_response()
 }
 
-async fn response(
-    State(process): State<Process>,
-    Path(id): Path<String>,
+async fn invocation_response(
+    State(channels): State<Channels>,
+    Path(request_id): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> (StatusCode, Json<Value>) {
-    let (report, answer) = if let Ok(body) = body {
-        (Report::Answer(id, body), accepted())
+    if let Ok(payload) = body {
+        channels.forward(RuntimeRequest::InvocationResponse { request_id, payload }).await;
+        accepted()
     } else {
+        channels.forward(RuntimeRequest::ResponseTooLarge { request_id }).await;
         let error = json!({ "errorType": "RequestEntityTooLarge" });
-        (Report::TooLarge(id), (StatusCode::PAYLOAD_TOO_LARGE, Json(error)))
-    };
-    process.tell(report).await;
-    answer
+        (StatusCode::PAYLOAD_TOO_LARGE, Json(error))
+    }
 }
 
-async fn error(
-    State(process): State<Process>,
-    Path(id): Path<String>,
+async fn invocation_error(
+    State(channels): State<Channels>,
+    Path(request_id): Path<String>,
     body: Bytes,
 ) -> (StatusCode, Json<Value>) {
-    process.tell(Report::Failed(id, message(&body))).await;
+    let message = error_message(&body);
+    channels.forward(RuntimeRequest::InvocationError { request_id, message }).await;
     accepted()
 }
 
-async fn init_error(State(process): State<Process>, body: Bytes) -> (StatusCode, Json<Value>) {
-    process.tell(Report::InitFailed(message(&body))).await;
+async fn init_error(State(channels): State<Channels>, body: Bytes) -> (StatusCode, Json<Value>) {
+    channels.forward(RuntimeRequest::InitError { message: error_message(&body) }).await;
     accepted()
 }
 
-impl Process {
-    async fn tell(&self, report: Report) {
-        // Nobody listens once the process is given up.
-        drop(self.reports.send(report).await);
+impl Channels {
+    async fn forward(&self, request: RuntimeRequest) {
+        // The receiver is gone if the process is being killed.
+        drop(self.requests.send(request).await);
     }
 }
 
@@ -149,14 +154,14 @@ fn accepted() -> (StatusCode, Json<Value>) {
     (StatusCode::ACCEPTED, Json(json!({ "status": "OK" })))
 }
 
-/// The Runtime API's error request.
+/// Body of an error report.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorRequest {
     error_message: String,
 }
 
-fn message(body: &[u8]) -> String {
+fn error_message(body: &[u8]) -> String {
     match serde_json::from_slice(body) {
         Ok(ErrorRequest { error_message }) => error_message,
         Err(_) => String::from_utf8_lossy(body).into_owned(),

@@ -1,4 +1,4 @@
-//! API Gateway's proxy events, REST API (payload version 1.0), and the answers to them.
+//! Lambda proxy integration of a REST API: events (payload version 1.0) and responses.
 //!
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
 
@@ -21,18 +21,18 @@ const REQUEST_TIME: &[FormatItem<'_>] = format_description!(
     "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
 );
 
-/// A request that is to become an event.
+/// A request and the route that it matches.
 #[derive(Debug)]
-pub(super) struct Incoming<'a> {
+pub(super) struct ProxyRequest<'a> {
     pub(super) id: Uuid,
     pub(super) method: &'a Method,
     pub(super) uri: &'a Uri,
     pub(super) version: Version,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: &'a [u8],
-    /// The route's resource, such as `/catalogs/{catalog_id}`.
+    /// Resource of the route, such as `/catalogs/{catalog_id}`.
     pub(super) resource: &'a str,
-    /// The path's parameters, decoded.
+    /// Path parameters, decoded.
     pub(super) path_parameters: BTreeMap<&'a str, String>,
 }
 
@@ -50,7 +50,7 @@ struct ProxyEvent<'a> {
     stage_variables: Option<()>,
     request_context: RequestContext<'a>,
     is_base64_encoded: bool,
-    /// The last field, and empty: [`append_base64`] relies on it.
+    /// The last field, and null: [`append_base64`] relies on it.
     body: Option<()>,
 }
 
@@ -91,9 +91,9 @@ struct Identity<'a> {
     user_arn: Option<()>,
 }
 
-impl Incoming<'_> {
-    /// The event's JSON. A body goes as base64, whatever its type: the template's `BinaryMediaTypes`
-    /// are all.
+impl ProxyRequest<'_> {
+    /// Returns the event as JSON. Every body is base64, whatever its type, because the template's
+    /// `BinaryMediaTypes` match all.
     pub(super) fn event(&self) -> Result<Vec<u8>, serde_json::Error> {
         let is_base64_encoded = !self.body.is_empty();
         let queries = self.queries();
@@ -104,9 +104,9 @@ impl Incoming<'_> {
             http_method: self.method.as_str(),
             headers: last_values(&multi_value_headers),
             multi_value_headers,
-            query_string_parameters: present(last_values(&queries)),
-            multi_value_query_string_parameters: present(queries),
-            path_parameters: present(self.path_parameters.clone()),
+            query_string_parameters: none_if_empty(last_values(&queries)),
+            multi_value_query_string_parameters: none_if_empty(queries),
+            path_parameters: none_if_empty(self.path_parameters.clone()),
             stage_variables: None,
             request_context: self.context(),
             is_base64_encoded,
@@ -178,8 +178,8 @@ impl Incoming<'_> {
     }
 }
 
-/// Gives an event without a body this one. Base64 needs no escapes, and megabytes of it are not
-/// looked at byte by byte for any, nor copied.
+/// Replaces an event's null body. Base64 needs no escaping, so the body is encoded directly into the
+/// event: megabytes are neither copied nor scanned for characters to escape.
 fn append_base64(event: &mut Vec<u8>, body: &[u8]) {
     event.truncate(event.len().saturating_sub("null}".len()));
     event.push(b'"');
@@ -187,7 +187,7 @@ fn append_base64(event: &mut Vec<u8>, body: &[u8]) {
     event.extend_from_slice(b"\"}");
 }
 
-/// Where a name has several values, API Gateway's maps of single values hold the last.
+/// Returns the last value of each name, as in API Gateway's single-value maps.
 fn last_values<N: Ord + Clone, V: Clone>(values: &BTreeMap<N, Vec<V>>) -> BTreeMap<N, V> {
     values
         .iter()
@@ -195,15 +195,15 @@ fn last_values<N: Ord + Clone, V: Clone>(values: &BTreeMap<N, Vec<V>>) -> BTreeM
         .collect()
 }
 
-/// API Gateway has `null` for what is empty.
-fn present<N, V>(map: BTreeMap<N, V>) -> Option<BTreeMap<N, V>> {
+/// Returns none for an empty map: API Gateway sends `null`.
+fn none_if_empty<N, V>(map: BTreeMap<N, V>) -> Option<BTreeMap<N, V>> {
     Some(map).filter(|map| !map.is_empty())
 }
 
-/// A function's answer.
+/// A function's response.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ProxyAnswer {
+struct ProxyResponse {
     status_code: u16,
     headers: Option<BTreeMap<String, String>>,
     multi_value_headers: Option<BTreeMap<String, Vec<String>>>,
@@ -212,35 +212,35 @@ struct ProxyAnswer {
     is_base64_encoded: bool,
 }
 
-/// Why a function's answer is none.
+/// A function's response that API Gateway cannot turn into an HTTP response.
 #[derive(Debug, thiserror::Error)]
-pub enum MalformedAnswer {
-    /// It is not the JSON that API Gateway expects.
-    #[error("the function's answer is not a proxy response")]
+pub enum MalformedResponse {
+    /// The JSON is not that of a proxy response.
+    #[error("the function's response is not a proxy response")]
     Json(#[from] serde_json::Error),
-    /// Its status is not one that ends a request.
-    #[error("the function's answer has the status {0}")]
+    /// The status is not that of a final response.
+    #[error("the function's response has the status {0}")]
     Status(u16),
-    /// It has a header that HTTP does not allow.
-    #[error("the function's answer has the malformed header {0:?}")]
+    /// HTTP does not allow the header.
+    #[error("the function's response has the malformed header {0:?}")]
     Header(String),
-    /// Its body is said to be base64, and is not.
-    #[error("the function's answer has a body that is not base64")]
+    /// The body is marked as base64 but is not.
+    #[error("the function's response has a body that is not base64")]
     Base64(#[from] base64_simd::Error),
 }
 
-/// The HTTP response that a function's answer stands for.
-pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, MalformedAnswer> {
-    let answer: ProxyAnswer = serde_json::from_slice(answer)?;
-    let status = answer.status_code;
+/// Converts a function's response to an HTTP response.
+pub(super) fn response(payload: &[u8]) -> Result<Response<Body>, MalformedResponse> {
+    let proxied: ProxyResponse = serde_json::from_slice(payload)?;
+    let status = proxied.status_code;
     let status = StatusCode::from_u16(status)
         .ok()
         .filter(|code| (200..600).contains(&code.as_u16()))
-        .ok_or(MalformedAnswer::Status(status))?;
-    let several = answer.multi_value_headers.unwrap_or_default();
-    let headers = headers(&several, &answer.headers.unwrap_or_default())?;
-    let body = answer.body.unwrap_or_default();
-    let body = if answer.is_base64_encoded {
+        .ok_or(MalformedResponse::Status(status))?;
+    let multi_value = proxied.multi_value_headers.unwrap_or_default();
+    let headers = headers(&multi_value, &proxied.headers.unwrap_or_default())?;
+    let body = proxied.body.unwrap_or_default();
+    let body = if proxied.is_base64_encoded {
         Body::from(base64_simd::STANDARD.decode_to_vec(body)?)
     } else {
         Body::from(body)
@@ -253,11 +253,11 @@ pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, MalformedAnswer>
 
 /// Merges both maps; a name and value that are in both count once.
 fn headers(
-    several: &BTreeMap<String, Vec<String>>,
+    multi_value: &BTreeMap<String, Vec<String>>,
     single: &BTreeMap<String, String>,
-) -> Result<HeaderMap, MalformedAnswer> {
+) -> Result<HeaderMap, MalformedResponse> {
     let mut headers = HeaderMap::new();
-    for (name, values) in several {
+    for (name, values) in multi_value {
         for value in values {
             let (name, value) = header(name, value)?;
             headers.append(name, value);
@@ -269,15 +269,15 @@ fn headers(
             headers.append(name, value);
         }
     }
-    // What frames the message is ours to say.
+    // The gateway frames the message, not the function.
     for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(name);
     }
     Ok(headers)
 }
 
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), MalformedAnswer> {
-    let malformed = || MalformedAnswer::Header(name.to_owned());
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), MalformedResponse> {
+    let malformed = || MalformedResponse::Header(name.to_owned());
     let parsed = HeaderName::try_from(name).map_err(|_| malformed())?;
     let value = HeaderValue::try_from(value).map_err(|_| malformed())?;
     Ok((parsed, value))
@@ -297,7 +297,7 @@ mod tests {
                 (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
             })
             .collect();
-        let incoming = Incoming {
+        let request = ProxyRequest {
             id: Uuid::nil(),
             method: &Method::POST,
             uri: &uri.parse().unwrap(),
@@ -307,11 +307,11 @@ mod tests {
             resource: "/catalogs/{catalog_id}",
             path_parameters: BTreeMap::from([("catalog_id", "a b".to_owned())]),
         };
-        serde_json::from_slice(&incoming.event().unwrap()).unwrap()
+        serde_json::from_slice(&request.event().unwrap()).unwrap()
     }
 
     #[test]
-    fn a_request_is_told_as_api_gateway_tells_it() {
+    fn an_event_has_the_fields_of_api_gateway_s() {
         let event = event("/v1/catalogs/a%20b", &[("user-agent", "curl")], b"");
         assert_eq!(event["resource"], "/catalogs/{catalog_id}");
         assert_eq!(event["path"], "/catalogs/a%20b");
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn every_body_goes_as_base64() {
+    fn every_body_is_base64() {
         for headers in [
             &[("content-type", "multipart/form-data; boundary=x")][..],
             &[("content-type", "text/plain")],
@@ -354,15 +354,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_becomes_a_response() {
-        let answer = json!({
+    async fn a_function_s_response_becomes_an_http_response() {
+        let payload = json!({
             "statusCode": 201,
             "headers": {"location": "/x", "content-length": "99", "set-cookie": "b=2"},
             "multiValueHeaders": {"set-cookie": ["a=1", "b=2"]},
             "body": "aGVsbG8=",
             "isBase64Encoded": true,
         });
-        let response = response(answer.to_string().as_bytes()).unwrap();
+        let response = response(payload.to_string().as_bytes()).unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         assert_eq!(response.headers()["location"], "/x");
         assert!(!response.headers().contains_key(CONTENT_LENGTH));
@@ -372,27 +372,27 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_answer_is_refused() {
-        for (answer, message) in [
-            (json!("text"), "the function's answer is not a proxy response"),
-            (json!({"body": ""}), "the function's answer is not a proxy response"),
-            (json!({"statusCode": 100}), "the function's answer has the status 100"),
-            (json!({"statusCode": 600}), "the function's answer has the status 600"),
+    fn a_malformed_response_is_refused() {
+        for (payload, message) in [
+            (json!("text"), "the function's response is not a proxy response"),
+            (json!({"body": ""}), "the function's response is not a proxy response"),
+            (json!({"statusCode": 100}), "the function's response has the status 100"),
+            (json!({"statusCode": 600}), "the function's response has the status 600"),
             (
                 json!({"statusCode": 200, "headers": {"a b": ""}}),
-                "the function's answer has the malformed header \"a b\"",
+                "the function's response has the malformed header \"a b\"",
             ),
             (
                 json!({"statusCode": 200, "headers": {"a": "\n"}}),
-                "the function's answer has the malformed header \"a\"",
+                "the function's response has the malformed header \"a\"",
             ),
             (
                 json!({"statusCode": 200, "body": "?", "isBase64Encoded": true}),
-                "the function's answer has a body that is not base64",
+                "the function's response has a body that is not base64",
             ),
         ] {
-            let error = response(answer.to_string().as_bytes()).unwrap_err();
-            assert_eq!(error.to_string(), message, "{answer}");
+            let error = response(payload.to_string().as_bytes()).unwrap_err();
+            assert_eq!(error.to_string(), message, "{payload}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Objects on disk: written aside, and visible at once and whole, or not at all.
+//! Objects on disk. A write goes to a temporary file, which is then linked under its final name: an
+//! object is visible whole or not at all.
 //!
-//! An object is one file, named by the SHA-256 of its key, so that no key can name a file
-//! elsewhere. It holds the object's bytes, then its [`Attributes`] as JSON, then that JSON's length.
+//! An object is one file. Its name is the SHA-256 of the key, which rules out path traversal. The file
+//! holds the object's bytes, then its [`Attributes`] as JSON, then the length of that JSON.
 
 use std::{
     collections::HashMap,
@@ -14,6 +15,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
+use s3s::dto::ETag;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
@@ -22,56 +24,56 @@ use tokio::{
     task::spawn_blocking,
 };
 
-/// How much of an object is in memory while it is read or written, in bytes.
+/// Size of the buffer for reads and writes, in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The length of the attributes' JSON, big-endian, at the very end of the file.
+/// Size of the last field of a file, the length of the attributes' JSON, big-endian, in bytes.
 const LENGTH_BYTES: usize = size_of::<u32>();
 
-/// The longest JSON of attributes, in bytes: keys (1 KiB), metadata (2 KiB) and headers fit well.
+/// Largest JSON of attributes, in bytes: keys (1 KiB), metadata (2 KiB) and headers fit.
 const MAX_ATTRIBUTES_BYTES: usize = 64 * 1024;
 
-/// What is known of an object besides its bytes.
+/// Key and metadata of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Attributes {
-    /// The object's name in the bucket.
+    /// Key of the object.
     pub(crate) key: String,
-    /// The SHA-256 of its bytes, in base64, as S3 has it.
+    /// SHA-256 of the object's bytes, in base64 as in S3's headers.
     pub(crate) sha256: String,
-    /// Its media type.
+    /// Media type.
     pub(crate) content_type: Option<String>,
-    /// What its writer noted besides.
+    /// User-defined metadata.
     pub(crate) metadata: HashMap<String, String>,
 }
 
-/// What becomes of an object of the same key.
+/// Action if an object with the same key exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
-    /// The new one takes its place.
+    /// Replaces the object.
     Replace,
-    /// It stays, and the new one is dropped.
+    /// Keeps the object and drops the new one.
     Keep,
 }
 
-/// Why an upload did not become an object.
+/// Failure to publish an upload.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// There is one of that key already, which was to be kept.
+    /// An object with this key exists and was kept.
     #[error("the object exists")]
     Exists,
-    /// The disk is full, or worse.
+    /// The disk is full or fails.
     #[error("the object cannot be stored")]
     Disk(#[from] io::Error),
 }
 
-/// The objects of one bucket.
+/// Objects of one bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     directory: PathBuf,
     uploads: PathBuf,
 }
 
-/// An object that is being written; dropped, it leaves nothing.
+/// An object that is being written. Dropped, its temporary file is deleted.
 #[derive(Debug)]
 pub(crate) struct Upload {
     file: BufWriter<tokio::fs::File>,
@@ -79,23 +81,30 @@ pub(crate) struct Upload {
     directory: PathBuf,
 }
 
-/// An object.
+/// An object that is open for reading.
 #[derive(Debug)]
 pub(crate) struct Object {
     file: File,
-    /// Its length, in bytes.
+    /// Size, time and metadata.
+    pub(crate) info: ObjectInfo,
+}
+
+/// Size, time and metadata of an object.
+#[derive(Debug)]
+pub(crate) struct ObjectInfo {
+    /// Length, in bytes.
     pub(crate) size: u64,
-    /// When it was stored.
+    /// Time of the write.
     pub(crate) modified: SystemTime,
-    /// What else is known of it.
+    /// Key and metadata.
     pub(crate) attributes: Attributes,
 }
 
 impl Objects {
-    /// Opens the bucket that is kept in `directory`, making it if need be.
+    /// Opens the bucket in `directory`; creates it if it does not exist.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let uploads = directory.join("uploads");
-        // What a killed process had not finished.
+        // Uploads that a killed process left.
         match fs::remove_dir_all(&uploads) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -103,12 +112,12 @@ impl Objects {
         fs::create_dir_all(&uploads)?;
         let objects = directory.join("objects");
         fs::create_dir_all(&objects)?;
-        // The directory itself must not be lost with what is put into it.
+        // Makes the creation of both directories durable.
         File::open(directory)?.sync_all()?;
         Ok(Self { directory: objects, uploads })
     }
 
-    /// Begins to write an object.
+    /// Starts to write an object.
     pub(crate) async fn upload(&self) -> io::Result<Upload> {
         let Self { directory, uploads } = self.clone();
         let (file, path) =
@@ -117,7 +126,7 @@ impl Objects {
         Ok(Upload { file, path, directory })
     }
 
-    /// The object of this key, if there is one.
+    /// Opens the object with this key, if it exists.
     pub(crate) async fn get(&self, key: &str) -> io::Result<Option<Object>> {
         let path = file_of(&self.directory, key);
         spawn_blocking(move || match File::open(path) {
@@ -128,32 +137,34 @@ impl Objects {
         .await?
     }
 
-    /// The objects whose keys begin with `prefix` and come after `after`, in the keys' order.
-    pub(crate) async fn list(&self, prefix: String, after: String) -> io::Result<Vec<Object>> {
+    /// Returns all objects, sorted by key.
+    pub(crate) async fn list(&self) -> io::Result<Vec<ObjectInfo>> {
         let directory = self.directory.clone();
         spawn_blocking(move || {
-            let mut objects = Vec::new();
-            for entry in fs::read_dir(directory)? {
-                let object = Object::read(File::open(entry?.path())?)?;
-                let key = object.attributes.key.as_str();
-                if key.starts_with(&prefix) && key > after.as_str() {
-                    objects.push(object);
-                }
-            }
+            let entries = fs::read_dir(directory)?;
+            let objects = entries.map(|entry| Ok(Object::read(File::open(entry?.path())?)?.info));
+            let mut objects: Vec<_> = objects.collect::<io::Result<_>>()?;
             objects.sort_by(|one, other| one.attributes.key.cmp(&other.attributes.key));
             Ok(objects)
         })
         .await?
     }
+
+    /// Returns the time at which the bucket was created.
+    pub(crate) fn created(&self) -> io::Result<SystemTime> {
+        let metadata = fs::metadata(&self.directory)?;
+        // Not every file system records creation times.
+        metadata.created().or_else(|_| metadata.modified())
+    }
 }
 
 impl Upload {
-    /// Adds bytes at the end.
+    /// Appends bytes.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).await
     }
 
-    /// Makes the upload an object; once this returns, it survives a loss of power.
+    /// Publishes the upload as an object; once this returns, the object survives a loss of power.
     pub(crate) async fn publish(
         self,
         attributes: &Attributes,
@@ -170,19 +181,27 @@ impl Upload {
         spawn_blocking(move || {
             let named = match existing {
                 Existing::Replace => path.persist(target),
-                // One system call both looks and links: of any number of writers, one wins.
+                // One system call checks and links: of any number of concurrent writers, one wins.
                 Existing::Keep => path.persist_noclobber(target),
             };
             let named = named.map_err(|error| match error.error.kind() {
                 ErrorKind::AlreadyExists => PublishError::Exists,
                 _ => PublishError::Disk(error.error),
             });
-            // Also for one who is told that it exists: whoever wrote it may not be as far yet.
+            // Also if the object exists: its writer may not have synced the directory yet.
             File::open(directory)?.sync_all()?;
             named
         })
         .await
         .map_err(io::Error::from)?
+    }
+}
+
+impl Attributes {
+    /// Returns the entity tag, which is equal for equal bytes. S3's is often the MD5 of the bytes, but
+    /// documented as opaque.
+    pub(crate) fn e_tag(&self) -> ETag {
+        ETag::Strong(self.sha256.clone())
     }
 }
 
@@ -204,10 +223,10 @@ impl Object {
         file.seek(SeekFrom::Start(size))?;
         file.read_exact(&mut json)?;
         let attributes = serde_json::from_slice(&json)?;
-        Ok(Self { file, size, modified: information.modified()?, attributes })
+        Ok(Self { file, info: ObjectInfo { size, modified: information.modified()?, attributes } })
     }
 
-    /// The object's bytes in `range`, a chunk at a time.
+    /// Returns the object's bytes in `range` as a stream of chunks.
     pub(crate) async fn bytes(
         self,
         range: Range<u64>,
@@ -275,15 +294,15 @@ mod tests {
         let bytes: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).collect();
         put(&objects, "a/b", &bytes, Existing::Keep).await.unwrap();
         let object = objects.get("a/b").await.unwrap().unwrap();
-        assert_eq!(object.size, 2_400_000);
-        assert_eq!(object.attributes, attributes("a/b"));
+        assert_eq!(object.info.size, 2_400_000);
+        assert_eq!(object.info.attributes, attributes("a/b"));
         assert_eq!(read(&objects, "a/b", 0..2_400_000).await, bytes);
         assert_eq!(read(&objects, "a/b", 3..1_000_000).await, bytes[3..1_000_000]);
         assert!(objects.get("a").await.unwrap().is_none());
     }
 
     #[tokio::test]
-    async fn of_many_writers_of_a_new_key_one_wins() {
+    async fn one_of_many_concurrent_writers_of_a_new_key_wins() {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path()).unwrap();
         let writers =
@@ -316,7 +335,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_finished_is_gone_when_opened_again() {
+    async fn unfinished_uploads_are_deleted_when_the_bucket_is_opened() {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path()).unwrap();
         put(&objects, "kept", b"x", Existing::Keep).await.unwrap();
@@ -334,8 +353,8 @@ mod tests {
         for key in ["b/2", "a/1", "b/1", "b/3"] {
             put(&objects, key, b"x", Existing::Keep).await.unwrap();
         }
-        let listed = objects.list("b/".to_owned(), "b/1".to_owned()).await.unwrap();
+        let listed = objects.list().await.unwrap();
         let keys: Vec<&str> = listed.iter().map(|object| object.attributes.key.as_str()).collect();
-        assert_eq!(keys, ["b/2", "b/3"]);
+        assert_eq!(keys, ["a/1", "b/1", "b/2", "b/3"]);
     }
 }

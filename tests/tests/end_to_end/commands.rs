@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tests::{
     api::Api,
     form::Form,
-    process::{self, Local, PATIENCE, children, command, is_running},
+    process::{self, Local, TIMEOUT, children, command, is_running},
     stack::{DEBIAN, KAFKA_ON_DEBIAN, NOBODYS_CUSTOMIZATION, REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 use tokio::{
@@ -240,11 +240,14 @@ async fn one_command_serves_it_all_and_stops_it_all() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
-        let arguments = ["--port", "0", "--data-dir", data.to_str().unwrap()];
+        let data = data.to_str().unwrap();
+        let arguments = ["--port", "0", "--data-dir", data, "--allow-host", "build-machine"];
         let mut local = Local::start(&arguments).await;
         let api = Api::new(local.url.clone(), Token::default());
         let id = api.create(Form::upload()).await.id();
         assert_eq!(api.customization(&id).await.status, 200);
+        let other_name = api.header("host", "build-machine:9000");
+        assert_eq!(other_name.customization(&id).await.status, 200);
         let pid = local.pid();
         let functions = children(pid);
         assert!(functions.len() >= 2, "{functions:?}");
@@ -262,7 +265,7 @@ async fn one_command_serves_it_all_and_stops_it_all() {
         assert!(message.contains("is in use"), "{message}");
 
         kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
-        let status = timeout(PATIENCE, local.process.wait()).await.unwrap().unwrap();
+        let status = timeout(TIMEOUT, local.process.wait()).await.unwrap().unwrap();
         assert!(status.success(), "{status}");
         for function in functions {
             // A killed process may need a moment to end on a busy machine.
@@ -271,7 +274,7 @@ async fn one_command_serves_it_all_and_stops_it_all() {
                     sleep(Duration::from_millis(10)).await;
                 }
             };
-            timeout(PATIENCE, ended).await.expect("no process is left");
+            timeout(TIMEOUT, ended).await.expect("no process is left");
         }
         let port = local.url.rsplit(':').next().unwrap().parse().unwrap();
         assert!(TcpListener::bind(("127.0.0.1", port)).await.is_ok(), "the port is free again");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use admin::pipeline;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
-use local::limits::Limits;
+use local::function::FunctionLimits;
 use shared::{
     domain::{BuildResult, BuildStatus},
     routes::Operation,
@@ -43,7 +43,7 @@ fn counted(operations: Vec<String>) -> String {
 
 #[tokio::test]
 async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
-    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
     let keyed = api.header("idempotency-key", "k");
     let asked = || (dynamodb.take_operations(), s3.take_operations());

@@ -4,8 +4,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 use local::{
     csp::Token,
-    function::{Deployment, Function, FunctionName},
-    limits::Limits,
+    function::{Deployment, Function, FunctionLimits, FunctionName},
 };
 use serde_json::{Value, json};
 use tests::stack::{NOBODYS_CUSTOMIZATION, TestStack, binaries};
@@ -37,7 +36,7 @@ async fn deploy(stack: &TestStack, name: FunctionName) -> Arc<Function> {
         binary: binaries().await.of(name).to_owned(),
         environment: stack.stack().environment().clone(),
         log: stack.directory().join(format!("{name}.log")),
-        limits: Limits::AWS,
+        limits: FunctionLimits::AWS,
     };
     Function::start(deployment).await.unwrap()
 }

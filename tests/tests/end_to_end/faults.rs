@@ -15,7 +15,7 @@ use std::{
 use admin::records::{self, Record};
 use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::{catalog::SAMPLE_ORGANIZATION, limits::Limits, stores::TABLE};
+use local::{catalog::SAMPLE_ORGANIZATION, function::FunctionLimits, stores::TABLE};
 use serde_json::{from_value, json};
 use shared::routes::Operation;
 
@@ -321,7 +321,7 @@ async fn stored_customizations(stack: &ProxiedStack, catalog: &str) -> Vec<Strin
 
 #[tokio::test]
 async fn the_table_covers_every_store_call_of_every_operation() {
-    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api().header("idempotency-key", "k");
     let calls = || -> BTreeSet<_> {
         dynamodb.take_operations().into_iter().chain(s3.take_operations()).collect()
@@ -347,7 +347,7 @@ async fn the_table_covers_every_store_call_of_every_operation() {
 
 #[tokio::test]
 async fn each_fault_has_its_answer_and_nothing_is_lost_or_doubled() {
-    let limits = Limits { concurrency: CASES_AT_ONCE, ..Limits::AWS };
+    let limits = FunctionLimits { concurrency: CASES_AT_ONCE, ..FunctionLimits::AWS };
     let stack = Arc::new(ProxiedStack::start(limits).await);
     let selected = env::var("FAULT").unwrap_or_default();
     let cases: Vec<_> =
@@ -412,7 +412,7 @@ async fn assert_invisible(stack: &ProxiedStack, contents: &Contents) {
 
 #[tokio::test]
 async fn a_catalog_that_changes_hands_meanwhile_is_not_found() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let call = Call { operation: "PUT", texts: Vec::new() };
     let slow = stack.s3.inject(Delay(Duration::from_secs(1)), call, Times::Always);
     let api = stack.stack.api();

@@ -462,7 +462,7 @@ async fn a_body_that_breaks_off_on_the_wire_is_not_stored() {
         ("transfer-encoding: chunked".to_owned(), b"zz\r\n".to_vec()),
     ] {
         let head = format!(
-            "POST /v1/catalogs/{SAMPLE_CATALOG}/customizations HTTP/1.1\r\nhost: x\r\n\
+            "POST /v1/catalogs/{SAMPLE_CATALOG}/customizations HTTP/1.1\r\nhost: localhost\r\n\
              authorization: Bearer {token}\r\ncontent-type: {content_type}\r\n{framing}\r\n\r\n"
         );
         let answer = raw(&stack.base_url(), &[head.as_bytes(), &body].concat()).await;

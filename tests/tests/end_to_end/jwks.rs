@@ -16,7 +16,7 @@ use tests::{
 };
 
 /// Longer than the function waits for keys, even on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 const NO_KEY: &str = "no key fits the token";
 
@@ -56,7 +56,7 @@ async fn assert_unavailable(stack: &TestStack, cause: &str) {
     let token = token(OLD, None);
     let api = stack.api().headers(&[("csp-auth-token", &token)]);
     let (got, created) = tokio::join!(ask(stack, &token), api.create(Form::upload()));
-    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < TIMEOUT, "{:?}", asked.elapsed());
     for answer in [got, created] {
         answer.assert_problem(&Problem::UNAVAILABLE);
         let told = stack.cause_of(&answer);

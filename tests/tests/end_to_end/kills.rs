@@ -15,7 +15,7 @@ use archive_builder::Tarball;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use http::Method;
-use local::{catalog, csp::Token, limits::Limits};
+use local::{catalog, csp::Token, function::FunctionLimits};
 use shared::domain::Digest;
 use tempfile::TempDir;
 use tests::{
@@ -206,7 +206,7 @@ async fn stores_that_are_killed_have_kept_what_was_acknowledged() {
     let [of_table, of_bucket] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let (mut table, mut bucket) = (Stores::start(&of_table).await, Stores::start(&of_bucket).await);
     table.import_sample().await;
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let serve = |table: &Stores, bucket: &Stores| {
         stack.dynamodb.set_endpoint(table.environment["AWS_ENDPOINT_URL_DYNAMODB"].clone());
         stack.s3.set_endpoint(bucket.environment["AWS_ENDPOINT_URL_S3"].clone());

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use archive_builder::Tarball;
 use http::Method;
-use local::{catalog::SAMPLE_ORGANIZATION, csp::Token, function::FunctionName, limits::Limits};
+use local::{
+    catalog::SAMPLE_ORGANIZATION,
+    csp::Token,
+    function::{FunctionLimits, FunctionName},
+};
 use serde_json::{Value, json};
 use shared::domain::Timestamp;
 use tests::{
@@ -257,7 +261,7 @@ async fn each_step_of_a_request_tells_how_long_it_took_where_that_is_wanted() {
 
 #[tokio::test]
 async fn what_is_asked_of_the_stores_bears_the_trace_of_the_request() {
-    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     // What was asked before the first request belongs to none.
     drop((dynamodb.traces(), s3.traces()));
     for _ in 0..2 {

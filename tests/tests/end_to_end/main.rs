@@ -29,5 +29,7 @@ mod paging;
 mod reference;
 mod roles;
 mod routes;
+mod stores;
+mod template;
 mod tenants;
 mod tokens;

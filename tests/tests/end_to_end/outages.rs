@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::{function::FunctionName, limits::Limits};
+use local::function::{FunctionLimits, FunctionName};
 use serde_json::json;
 use tests::{
     api::Problem,
@@ -41,7 +41,7 @@ async fn without_a_table_nothing_is_answered_but_that() {
 
 #[tokio::test]
 async fn without_a_bucket_records_are_still_answered() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.stack.api();
     let created = api.create(Form::upload()).await;
     let before = stack.stack.contents().await;
@@ -88,7 +88,8 @@ async fn stores_that_hang_hold_up_no_start() {
 
 #[tokio::test]
 async fn what_takes_too_long_in_all_is_answered_before_the_invocation_ends() {
-    let limits = Limits { invocation: Duration::from_secs(4), ..Limits::AWS };
+    let limits =
+        FunctionLimits { invocation_timeout: Duration::from_secs(4), ..FunctionLimits::AWS };
     let stack = ProxiedStack::start(limits).await;
     let api = stack.stack.api();
     let create = async || api.header("idempotency-key", "k").create(Form::upload()).await;
@@ -126,7 +127,7 @@ async fn what_takes_too_long_in_all_is_answered_before_the_invocation_ends() {
 async fn connections_that_went_stale_in_a_freeze_cost_no_request() {
     let freezes = [Idle::Close, Idle::Reset, Idle::Lose].map(|idle| {
         tokio::spawn(async move {
-            let stack = ProxiedStack::start(Limits::AWS).await;
+            let stack = ProxiedStack::start(FunctionLimits::AWS).await;
             let api = stack.stack.api();
             let created = api.create(Form::upload()).await;
             // Three connections at once.
@@ -150,7 +151,7 @@ async fn connections_that_went_stale_in_a_freeze_cost_no_request() {
 
 #[tokio::test]
 async fn a_connection_that_is_closed_between_two_requests_costs_none() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.stack.api();
     let id = api.create(Form::upload()).await.id();
     for idle in [Idle::Close, Idle::Reset] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::limits::Limits;
+use local::function::FunctionLimits;
 use serde_json::json;
 use tests::{
     api::Problem,
@@ -44,7 +44,7 @@ async fn a_start_needs_no_permission_for_the_connections_that_it_opens() {
 
 #[tokio::test]
 async fn creates_need_what_their_role_allows() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.stack.api();
     let filter = json!({"product_key": "apache_kafka", "branch": "2"});
     // What the start needed.
@@ -83,7 +83,7 @@ async fn creates_need_what_their_role_allows() {
 
 #[tokio::test]
 async fn gets_need_what_their_role_allows() {
-    let stack = ProxiedStack::start(Limits::AWS).await;
+    let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.stack.api();
     let created = api.create(Form::upload()).await.json();
     // What the start and the create needed.

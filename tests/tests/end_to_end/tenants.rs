@@ -1,10 +1,10 @@
 //! Another organization's data does not exist: its answers are those for what does not, and the
 //! stores are asked the same on the way to them.
 
-use archive_builder::Tarball;
 use std::collections::BTreeSet;
 
-use local::{csp::Token, limits::Limits};
+use archive_builder::Tarball;
+use local::{csp::Token, function::FunctionLimits};
 use serde_json::{Value, json};
 use shared::routes::Operation;
 use tests::{
@@ -77,7 +77,7 @@ fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
 
 #[tokio::test]
 async fn what_is_anothers_is_answered_as_what_does_not_exist() {
-    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(Limits::AWS).await;
+    let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let created = stack.api().create(Form::upload()).await.json();
     let id = created["id"].as_str().unwrap();
     let digest = created["artifact"]["id"].as_str().unwrap();

@@ -1,0 +1,18 @@
+//! Limits of API Gateway.
+
+use std::time::Duration;
+
+/// Limits of the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayLimits {
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// Longest time that the gateway waits for a function's response.
+    pub integration_timeout: Duration,
+}
+
+impl GatewayLimits {
+    /// Limits of API Gateway's documentation for REST APIs.
+    pub const AWS: Self =
+        Self { body_bytes: 10 * 1024 * 1024, integration_timeout: Duration::from_secs(29) };
+}
