@@ -1,4 +1,19 @@
-//! A client of the API, and its answers.
+//! HTTP client of the API, its responses and expected problems.
+//!
+//! The client checks each response of the API against the [contract], so that every test tests it
+//! too.
+//!
+//! ```no_run
+//! use local::csp::Token;
+//! use tests::api::{Api, Problem};
+//!
+//! # async fn example() {
+//! let api = Api::new("http://127.0.0.1:9000".to_owned(), Token::default());
+//! api.customization("x").await.assert_problem(&Problem::CUSTOMIZATION_NOT_FOUND);
+//! let anonymous = api.headers(&[]);
+//! anonymous.customization("x").await.assert_problem(&Problem::UNAUTHENTICATED);
+//! # }
+//! ```
 
 use std::error::Error;
 
@@ -18,7 +33,7 @@ use tokio::{
 
 use crate::{contract, form::Form, stack::SAMPLE_CATALOG};
 
-/// A caller of the API.
+/// A client of the API.
 #[derive(Clone, Debug)]
 pub struct Api {
     client: Client<HttpConnector, Full<Bytes>>,
@@ -27,114 +42,116 @@ pub struct Api {
 }
 
 impl Api {
-    /// A caller with `token` at the API of `base_url`.
+    /// A client that sends `token` to the API at `base_url`.
     pub fn new(base_url: String, token: Token) -> Self {
-        let token = token.sign().expect("a token is signed");
+        let token = token.sign().expect("the token can be signed");
         let headers = vec![("authorization".to_owned(), format!("Bearer {token}"))];
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { client, base_url, headers }
     }
 
-    /// A caller who sends these headers and no others.
+    /// A client that sends exactly these headers, without the token.
     pub fn headers(&self, headers: &[(&str, &str)]) -> Self {
         let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Self { headers: headers.collect(), ..self.clone() }
     }
 
-    /// A caller who sends this header, too.
+    /// A client that sends this header in addition.
     pub fn header(&self, name: &str, value: &str) -> Self {
         let mut api = self.clone();
         api.headers.push((name.to_owned(), value.to_owned()));
         api
     }
 
-    /// Uploads to the sample catalog.
-    pub async fn create(&self, form: Form) -> Answer {
+    /// Creates a customization in the sample catalog.
+    pub async fn create(&self, form: Form) -> Response {
         self.create_in(SAMPLE_CATALOG, form).await
     }
 
-    /// Uploads to a catalog.
-    pub async fn create_in(&self, catalog: &str, form: Form) -> Answer {
+    /// Creates a customization in a catalog.
+    pub async fn create_in(&self, catalog: &str, form: Form) -> Response {
         let (content_type, body) = form.finish();
         self.post(catalog, &content_type, body).await
     }
 
-    /// Posts a body, whatever it is, to the customizations of a catalog.
-    pub async fn post(&self, catalog: &str, content_type: &str, body: Vec<u8>) -> Answer {
+    /// Posts any body to the customizations of a catalog.
+    pub async fn post(&self, catalog: &str, content_type: &str, body: Vec<u8>) -> Response {
         let path = format!("/v1/catalogs/{catalog}/customizations");
         self.header("content-type", content_type).send(Method::POST, &path, body).await
     }
 
     /// Gets a customization of the sample catalog.
-    pub async fn customization(&self, id: &str) -> Answer {
+    pub async fn customization(&self, id: &str) -> Response {
         self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}")).await
     }
 
-    /// Gets a path of the API, or a whole URL of anybody's.
-    pub async fn get(&self, path: &str) -> Answer {
+    /// Gets a path of the API, or an absolute URL.
+    pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, Vec::new()).await
     }
 
-    /// Sends a request.
-    pub async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
-        self.try_send(method, path, body).await.expect("the gateway answers")
+    /// Sends a request to a path of the API, or to an absolute URL.
+    pub async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Response {
+        self.try_send(method, path, body).await.expect("the gateway responds")
     }
 
-    /// Sends a request to a gateway that may go away meanwhile. One to the API must be answered as the
-    /// contract says.
+    /// Sends a request to a gateway that may end before the response.
+    ///
+    /// Asserts the contract for a path of the API, not for an absolute URL.
     pub async fn try_send(
         &self,
         method: Method,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<Answer, Box<dyn Error + Send + Sync>> {
-        let of_the_api = path.starts_with('/');
-        let url = if of_the_api { format!("{}{path}", self.base_url) } else { path.to_owned() };
+    ) -> Result<Response, Box<dyn Error + Send + Sync>> {
+        let is_api_path = path.starts_with('/');
+        let url = if is_api_path { format!("{}{path}", self.base_url) } else { path.to_owned() };
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Bytes::from(body)).expect("a request");
+        let request = request.body(Bytes::from(body)).expect("the request is valid");
         let response = self.client.request(request.clone().map(Full::new)).await?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
-        if of_the_api {
-            contract::assert_kept(&request, &answer).await;
+        let response = Response { status: parts.status.as_u16(), headers: parts.headers, body };
+        if is_api_path {
+            contract::assert_conforms(&request, &response).await;
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
-/// Sends what may be no request at all to `base_url`, and reads the answer. Where it has the head of
-/// one, it must be answered as the contract says.
-pub async fn raw(base_url: &str, request: &[u8]) -> Answer {
+/// Sends bytes, which may be no valid request, to `base_url` and reads the response.
+///
+/// Asserts the contract if the head of the request can be parsed.
+pub async fn send_raw(base_url: &str, request: &[u8]) -> Response {
     let address = base_url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.expect("the gateway listens");
     stream.write_all(request).await.expect("the gateway reads");
-    stream.shutdown().await.expect("the gateway has read");
+    stream.shutdown().await.expect("the gateway reads to the end");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.expect("the gateway answers");
+    stream.read_to_end(&mut bytes).await.expect("the gateway responds");
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
-    let length = head.parse(&bytes).expect("an answer").unwrap();
+    let length = head.parse(&bytes).expect("the response is HTTP").unwrap();
     let headers = head.headers.iter().map(|header| {
-        let name = header.name.parse::<HeaderName>().expect("a header's name");
-        (name, HeaderValue::from_bytes(header.value).expect("a header's value"))
+        let name = header.name.parse::<HeaderName>().expect("a header name");
+        (name, HeaderValue::from_bytes(header.value).expect("a header value"))
     });
-    let answer = Answer {
-        status: head.code.expect("an answer has a status"),
+    let response = Response {
+        status: head.code.expect("the response has a status"),
         headers: headers.collect(),
         body: Bytes::copy_from_slice(&bytes[length..]),
     };
-    if let Some(request) = parse(request) {
-        contract::assert_kept(&request, &answer).await;
+    if let Some(request) = parse_request(request) {
+        contract::assert_conforms(&request, &response).await;
     }
-    answer
+    response
 }
 
-/// The request in `bytes`, its body as it is on the wire; none if its head cannot be read.
-fn parse(bytes: &[u8]) -> Option<Request<Bytes>> {
+/// Parses a request. Its body keeps the transfer encoding. Returns `None` if the head is invalid.
+fn parse_request(bytes: &[u8]) -> Option<Request<Bytes>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Request::new(&mut headers);
     let httparse::Status::Complete(length) = head.parse(bytes).ok()? else { return None };
@@ -145,36 +162,36 @@ fn parse(bytes: &[u8]) -> Option<Request<Bytes>> {
     request.body(Bytes::copy_from_slice(&bytes[length..])).ok()
 }
 
-/// What came back.
+/// An HTTP response.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
+pub struct Response {
+    /// The status code.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, still compressed if the response is.
     pub body: Bytes,
 }
 
-impl Answer {
-    /// A header's value; empty if there is none.
+impl Response {
+    /// The value of a header, or an empty string if it is missing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a header is text"))
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a header is ASCII"))
     }
 
-    /// The body, which is JSON.
+    /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {}: {:?}", self.status, self.body))
     }
 
-    /// The identifier of the customization in a 201.
+    /// The identifier of the created customization. Asserts status 201.
     pub fn id(&self) -> String {
         assert_eq!(self.status, 201, "{:?}", self.body);
         self.json()["id"].as_str().expect("a customization has an id").to_owned()
     }
 
-    /// Asserts that this is a problem, to the letter.
+    /// Asserts that the response is exactly this problem: status, headers and body.
     #[track_caller]
     pub fn assert_problem(&self, problem: &Problem) {
         let mut body = json!({
@@ -200,7 +217,7 @@ impl Answer {
     }
 }
 
-/// A problem that is expected.
+/// An expected problem response.
 #[derive(Clone, Debug)]
 pub struct Problem {
     status: u16,
@@ -220,7 +237,7 @@ const fn problem(
 }
 
 impl Problem {
-    /// There is no token, or not a good one.
+    /// The token is missing or invalid.
     pub const UNAUTHENTICATED: Self =
         problem(401, "unauthenticated", "Unauthenticated", "A valid CSP access token is required.");
     /// The user lacks the permission.
@@ -230,71 +247,71 @@ impl Problem {
         "Forbidden",
         "The requesting user is not authorized for this operation.",
     );
-    /// There is no such catalog.
+    /// The catalog does not exist, or belongs to another organization.
     pub const CATALOG_NOT_FOUND: Self =
         problem(404, "catalog-not-found", "Catalog not found", "The catalog is not found.");
-    /// There is no such customization.
+    /// The customization does not exist in the catalog.
     pub const CUSTOMIZATION_NOT_FOUND: Self = problem(
         404,
         "customization-not-found",
         "Customization not found",
         "The customization is not found.",
     );
-    /// There is no such file.
+    /// The file does not exist in the catalog.
     pub const FILE_NOT_FOUND: Self =
         problem(404, "file-not-found", "File not found", "The file is not found.");
-    /// There is no such route.
+    /// The route does not exist.
     pub const NOT_FOUND: Self = problem(404, "not-found", "Not found", "There is no such route.");
-    /// The answer fits only compressed.
+    /// The response exceeds Lambda's limit unless the client accepts gzip.
     pub const NOT_ACCEPTABLE: Self = problem(
         406,
         "not-acceptable",
         "Not acceptable",
         "The answer is too large to be sent uncompressed; send Accept-Encoding: gzip.",
     );
-    /// Nothing that the filter matches is released.
+    /// No application that the filter matches is released.
     pub const NOT_RELEASED: Self = problem(
         409,
         "application-not-released",
         "Application not released",
         "No application that matches the filter has been released yet.",
     );
-    /// The idempotency key came with another request before.
+    /// The idempotency key was used with another request.
     pub const KEY_REUSED: Self = problem(
         422,
         "idempotency-key-reused",
         "Idempotency key reused",
         "The idempotency key was used for another request; use a new one.",
     );
-    /// The upload is too large.
+    /// The file is too large.
     pub const TOO_LARGE: Self = problem(
         413,
         "payload-too-large",
         "Payload too large",
         "The upload is too large: a file may have up to 4,500,000 bytes.",
     );
-    /// The body is no form.
+    /// The content type is not multipart/form-data.
     pub const UNSUPPORTED: Self = problem(
         415,
         "unsupported-media-type",
         "Unsupported media type",
         "The request's content type must be multipart/form-data.",
     );
-    /// A fault of ours.
+    /// Internal error.
     pub const INTERNAL: Self = problem(
         500,
         "internal-error",
         "Internal error",
         "The request could not be answered because of an internal error.",
     );
-    /// The answer does not fit, not even compressed.
+    /// The response exceeds Lambda's limit even with gzip.
     pub const RESPONSE_TOO_LARGE: Self = problem(
         500,
         "response-too-large",
         "Response too large",
         "The answer is too large to be sent.",
     );
-    /// Something does not answer.
+    /// A dependency is unavailable.
     pub const UNAVAILABLE: Self = problem(
         503,
         "service-unavailable",
@@ -302,7 +319,7 @@ impl Problem {
         "The service is temporarily unavailable; try again later.",
     );
 
-    /// The request breaks these rules: each a field and a message.
+    /// The request has these violations: field and message of each.
     pub fn violations<F: Into<String>, M: Into<String>>(
         violations: impl IntoIterator<Item = (F, M)>,
     ) -> Self {

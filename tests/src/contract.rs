@@ -1,4 +1,6 @@
-//! The contract, openapi.yaml: whether a request and its answer are as it says.
+//! Validation of requests and responses against the contract, openapi.yaml.
+//!
+//! [`Api`](crate::api::Api) calls it for each request to the API.
 
 mod openapi;
 
@@ -18,10 +20,10 @@ use multer::Multipart;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::api::Answer;
+use crate::api::Response;
 
-/// What every request may bring, whatever it asks for.
-const OF_ANY_REQUEST: [HeaderName; 6] = [
+/// Headers that every request may have without documentation.
+const COMMON_REQUEST_HEADERS: [HeaderName; 6] = [
     header::HOST,
     header::ACCEPT,
     header::USER_AGENT,
@@ -30,8 +32,8 @@ const OF_ANY_REQUEST: [HeaderName; 6] = [
     HeaderName::from_static("x-amzn-trace-id"),
 ];
 
-/// What every answer may bring, whatever it says.
-const OF_ANY_ANSWER: [HeaderName; 5] = [
+/// Headers that every response may have without documentation.
+const COMMON_RESPONSE_HEADERS: [HeaderName; 5] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
@@ -41,16 +43,15 @@ const OF_ANY_ANSWER: [HeaderName; 5] = [
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
 
-/// What the contract has.
 struct Contract {
     operations: Vec<Operation>,
-    /// How what is none of them is answered.
-    no_such_route: Responses,
-    /// Headers of which a request that is not refused brings one: its credentials.
+    /// Responses to a request that matches no operation.
+    no_such_route: ResponseSpecs,
+    /// Headers that carry credentials. A request needs one of them.
     credentials: BTreeSet<String>,
 }
 
-type Responses = BTreeMap<StatusCode, Response>;
+type ResponseSpecs = BTreeMap<StatusCode, ResponseSpec>;
 
 struct Operation {
     method: Method,
@@ -58,85 +59,88 @@ struct Operation {
     path_parameters: BTreeMap<String, Field>,
     query_parameters: BTreeMap<String, Field>,
     headers: BTreeMap<String, Field>,
-    form: Option<Form>,
-    responses: Responses,
+    form: Option<FormSpec>,
+    responses: ResponseSpecs,
 }
 
-struct Form {
+struct FormSpec {
     schema: Validator,
-    /// The parts that hold JSON.
+    /// Names of the parts with JSON content.
     json: BTreeSet<String>,
 }
 
-struct Response {
+struct ResponseSpec {
     headers: BTreeMap<String, Field>,
     content: BTreeMap<String, Validator>,
 }
 
-/// A parameter or a header.
+/// Schema of a parameter or a header.
 struct Field {
     required: bool,
     schema: Validator,
 }
 
-/// Asserts that a request was answered as the contract says, and that it was one that the contract
-/// allows, unless it was refused.
-pub async fn assert_kept(request: &Request<Bytes>, answer: &Answer) {
-    let faults = CONTRACT.faults(request, answer).await;
-    let (method, uri, status) = (request.method(), request.uri(), answer.status);
+/// Asserts that a response conforms to the contract, and its request too if it succeeded.
+pub async fn assert_conforms(request: &Request<Bytes>, response: &Response) {
+    let violations = CONTRACT.violations(request, response).await;
+    let (method, uri, status) = (request.method(), request.uri(), response.status);
     assert!(
-        faults.is_empty(),
-        "{method} {uri}, answered {status}, is not as in openapi.yaml: {faults:#?}"
+        violations.is_empty(),
+        "{method} {uri} with status {status} violates openapi.yaml: {violations:#?}"
     );
 }
 
 impl Contract {
-    /// What is not as the contract says.
-    async fn faults(&self, request: &Request<Bytes>, answer: &Answer) -> Vec<String> {
+    async fn violations(&self, request: &Request<Bytes>, response: &Response) -> Vec<String> {
         let path = request.uri().path();
         let operation = self.operations.iter().find_map(|operation| {
             let parameters = operation.path_parameters(path)?;
             (operation.method == request.method()).then_some((operation, parameters))
         });
-        let mut faults = Vec::new();
+        let mut violations = Vec::new();
         let responses = operation.as_ref().map_or(&self.no_such_route, |(one, _)| &one.responses);
-        check_answer(responses, answer, &mut faults);
-        if answer.status < 400 {
+        check_response(responses, response, &mut violations);
+        if response.status < 400 {
             match operation {
                 Some((operation, parameters)) => {
                     check_values(
                         "path parameter",
                         &operation.path_parameters,
                         &parameters,
-                        &mut faults,
+                        &mut violations,
                     );
-                    operation.check_query(request, &mut faults);
-                    self.check_headers(operation, request.headers(), &mut faults);
-                    operation.check_form(request, &mut faults).await;
+                    operation.check_query(request, &mut violations);
+                    self.check_headers(operation, request.headers(), &mut violations);
+                    operation.check_form(request, &mut violations).await;
                 }
-                None => faults.push("there is no such operation".to_owned()),
+                None => violations.push("there is no such operation".to_owned()),
             }
         }
-        faults
+        violations
     }
 
-    fn check_headers(&self, operation: &Operation, headers: &HeaderMap, faults: &mut Vec<String>) {
-        let values: Values = values(headers, &OF_ANY_REQUEST)
+    fn check_headers(
+        &self,
+        operation: &Operation,
+        headers: &HeaderMap,
+        violations: &mut Vec<String>,
+    ) {
+        let values: Values = header_values(headers, &COMMON_REQUEST_HEADERS)
             .into_iter()
             .filter(|(name, _)| !self.credentials.contains(name))
             .collect();
-        check_values("header", &operation.headers, &values, faults);
+        check_values("header", &operation.headers, &values, violations);
         if !self.credentials.iter().any(|name| headers.contains_key(name)) {
-            faults.push("the request has no credentials".to_owned());
+            violations.push("the request has no credentials".to_owned());
         }
     }
 }
 
-/// Names and values, several of one name among them.
+/// Pairs of name and value. Names may repeat.
 type Values = Vec<(String, String)>;
 
 impl Operation {
-    /// The parameters in `path`, if it is this operation's.
+    /// Returns the path parameters if `path` matches this operation.
     fn path_parameters(&self, path: &str) -> Option<Values> {
         let mut parameters = Values::new();
         let mut segments = path.split('/');
@@ -154,28 +158,30 @@ impl Operation {
         segments.next().is_none().then_some(parameters)
     }
 
-    fn check_query(&self, request: &Request<Bytes>, faults: &mut Vec<String>) {
+    fn check_query(&self, request: &Request<Bytes>, violations: &mut Vec<String>) {
         let query = request.uri().query().unwrap_or_default();
         let values: Values = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        check_values("query parameter", &self.query_parameters, &values, faults);
+        check_values("query parameter", &self.query_parameters, &values, violations);
     }
 
-    async fn check_form(&self, request: &Request<Bytes>, faults: &mut Vec<String>) {
+    async fn check_form(&self, request: &Request<Bytes>, violations: &mut Vec<String>) {
         match &self.form {
             Some(form) => match form.read(request).await {
-                Ok(Some(fields)) => check("form", &form.schema, &fields, faults),
+                Ok(Some(fields)) => check("form", &form.schema, &fields, violations),
                 Ok(None) => {}
-                Err(error) => faults.push(format!("the form cannot be read: {error}")),
+                Err(error) => violations.push(format!("the form cannot be read: {error}")),
             },
             None if request.body().is_empty() => {}
-            None => faults.push("the request has a body".to_owned()),
+            None => violations.push("the request has a body".to_owned()),
         }
     }
 }
 
-impl Form {
-    /// The form in a request's body as one object; none if a part's name is written in one of those
-    /// ways that the RFCs allow, and `multer` does not know.
+impl FormSpec {
+    /// Reads the form in a request's body as one JSON object.
+    ///
+    /// Returns `None` if `multer` does not understand the name of a part: it does not support every
+    /// syntax that the RFCs allow.
     async fn read(&self, request: &Request<Bytes>) -> multer::Result<Option<Value>> {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -193,80 +199,79 @@ impl Form {
     }
 }
 
-fn check_answer(responses: &Responses, answer: &Answer, faults: &mut Vec<String>) {
-    let status = StatusCode::from_u16(answer.status).ok();
-    let Some(response) = status.and_then(|status| responses.get(&status)) else {
-        faults.push(format!("the status {} is not documented", answer.status));
+fn check_response(responses: &ResponseSpecs, response: &Response, violations: &mut Vec<String>) {
+    let status = StatusCode::from_u16(response.status).ok();
+    let Some(spec) = status.and_then(|status| responses.get(&status)) else {
+        violations.push(format!("the status {} is not documented", response.status));
         return;
     };
-    let headers = values(&answer.headers, &OF_ANY_ANSWER);
-    check_values("header", &response.headers, &headers, faults);
+    let headers = header_values(&response.headers, &COMMON_RESPONSE_HEADERS);
+    check_values("header", &spec.headers, &headers, violations);
 
-    let content_type = answer.header("content-type");
-    match response.content.get(content_type) {
-        Some(schema) => match serde_json::from_slice(&decoded(answer)) {
-            Ok(body) => check("body", schema, &body, faults),
-            Err(error) => faults.push(format!("the body is not JSON: {error}")),
+    let content_type = response.header("content-type");
+    match spec.content.get(content_type) {
+        Some(schema) => match serde_json::from_slice(&decoded(response)) {
+            Ok(body) => check("body", schema, &body, violations),
+            Err(error) => violations.push(format!("the body is not JSON: {error}")),
         },
-        None if response.content.is_empty()
-            && content_type.is_empty()
-            && answer.body.is_empty() => {}
-        None => faults.push(format!("the content type {content_type:?} is not documented")),
+        None if spec.content.is_empty() && content_type.is_empty() && response.body.is_empty() => {}
+        None => violations.push(format!("the content type {content_type:?} is not documented")),
     }
 }
 
-/// The body as it was before it was compressed.
-fn decoded(answer: &Answer) -> Vec<u8> {
+/// The body, decompressed if it is compressed.
+fn decoded(response: &Response) -> Vec<u8> {
     let mut body = Vec::new();
-    if answer.header("content-encoding") == "gzip" {
-        GzDecoder::new(&*answer.body).read_to_end(&mut body).expect("the body is gzip");
+    if response.header("content-encoding") == "gzip" {
+        GzDecoder::new(&*response.body).read_to_end(&mut body).expect("the body is gzip");
     } else {
-        body.extend_from_slice(&answer.body);
+        body.extend_from_slice(&response.body);
     }
     body
 }
 
-/// All headers but those of any message.
-fn values(headers: &HeaderMap, of_any: &[HeaderName]) -> Values {
+/// Names and values of all headers except the common ones.
+fn header_values(headers: &HeaderMap, common: &[HeaderName]) -> Values {
     headers
         .iter()
-        .filter(|(name, _)| !of_any.contains(name))
+        .filter(|(name, _)| !common.contains(name))
         .map(|(name, value)| {
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         })
         .collect()
 }
 
-/// Checks that there are all that must be, none twice, and none that is not documented.
+/// Reports missing, repeated, undocumented and invalid values. `kind` names them in the messages.
 fn check_values(
-    what: &str,
+    kind: &str,
     fields: &BTreeMap<String, Field>,
     values: &Values,
-    faults: &mut Vec<String>,
+    violations: &mut Vec<String>,
 ) {
     let mut seen = BTreeSet::new();
     for (name, value) in values {
-        let what = format!("{what} {name}");
+        let subject = format!("{kind} {name}");
         if !seen.insert(name) {
-            faults.push(format!("the {what} is there twice"));
+            violations.push(format!("the {subject} is repeated"));
         }
         match (fields.get(name), value.parse::<i64>()) {
-            (None, _) => faults.push(format!("the {what} is not documented")),
+            (None, _) => violations.push(format!("the {subject} is not documented")),
             (Some(field), Ok(number)) if field.schema.is_valid(&number.into()) => {}
-            (Some(field), _) => check(&what, &field.schema, &value.as_str().into(), faults),
+            (Some(field), _) => check(&subject, &field.schema, &value.as_str().into(), violations),
         }
     }
     for (name, field) in fields {
         if field.required && !seen.contains(name) {
-            faults.push(format!("the {what} {name} is missing"));
+            violations.push(format!("the {kind} {name} is missing"));
         }
     }
 }
 
-fn check(what: &str, schema: &Validator, value: &Value, faults: &mut Vec<String>) {
+fn check(subject: &str, schema: &Validator, value: &Value, violations: &mut Vec<String>) {
     let errors = schema.iter_errors(value);
-    faults
-        .extend(errors.map(|error| format!("the {what} at {:?}: {error}", error.instance_path())));
+    violations.extend(
+        errors.map(|error| format!("the {subject} at {:?}: {error}", error.instance_path())),
+    );
 }
 
 #[cfg(test)]
@@ -279,8 +284,8 @@ mod tests {
 
     const CATALOG: &str = "/v1/catalogs/c";
 
-    /// A file's location, asked for and answered as it should be.
-    fn location() -> (Request<Bytes>, Answer) {
+    /// A valid request for a download link, and its valid response.
+    fn download_link() -> (Request<Bytes>, Response) {
         let uri = format!("{CATALOG}/files/{}?filename=x", "0".repeat(64));
         let request = Request::get(uri).header("authorization", "Bearer x");
         let headers = [
@@ -292,100 +297,103 @@ mod tests {
         let headers = headers
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let body = json!({"url": "https://example.com/file"}).to_string();
-        let answer =
-            Answer { status: 200, headers: headers.into_iter().collect(), body: body.into() };
-        (request.body(Bytes::new()).unwrap(), answer)
+        let response =
+            Response { status: 200, headers: headers.into_iter().collect(), body: body.into() };
+        (request.body(Bytes::new()).unwrap(), response)
     }
 
-    async fn assert_fault(request: &Request<Bytes>, answer: &Answer, expected: &str) {
-        let faults = CONTRACT.faults(request, answer).await;
-        assert!(faults.iter().any(|fault| fault.contains(expected)), "{expected} in {faults:?}");
-    }
-
-    #[tokio::test]
-    async fn what_is_as_the_contract_says_has_no_faults() {
-        let (request, answer) = location();
-        assert_eq!(CONTRACT.faults(&request, &answer).await, [""; 0]);
+    async fn assert_violation(request: &Request<Bytes>, response: &Response, expected: &str) {
+        let violations = CONTRACT.violations(request, response).await;
+        assert!(
+            violations.iter().any(|violation| violation.contains(expected)),
+            "{expected} in {violations:?}"
+        );
     }
 
     #[tokio::test]
-    async fn a_wrong_answer_is_found() {
-        let change = |change: &dyn Fn(&mut Answer)| {
-            let (_, mut answer) = location();
-            change(&mut answer);
-            answer
+    async fn a_conforming_exchange_has_no_violations() {
+        let (request, response) = download_link();
+        assert_eq!(CONTRACT.violations(&request, &response).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn an_undocumented_response_is_a_violation() {
+        let change = |change: &dyn Fn(&mut Response)| {
+            let (_, mut response) = download_link();
+            change(&mut response);
+            response
         };
-        let with_body = |body: Value| change(&|answer| answer.body = body.to_string().into());
+        let with_body = |body: Value| change(&|response| response.body = body.to_string().into());
         let with_header = |name: &'static str, value: &'static str| {
-            change(&|answer| {
-                answer.headers.insert(name, HeaderValue::from_static(value));
+            change(&|response| {
+                response.headers.insert(name, HeaderValue::from_static(value));
             })
         };
-        for (answer, fault) in [
-            (change(&|answer| answer.status = 418), "the status 418 is not documented"),
+        for (response, violation) in [
+            (change(&|response| response.status = 418), "the status 418 is not documented"),
             (with_body(json!({})), "\"url\" is a required property"),
             (with_body(json!({"url": "no url"})), "\"no url\" is not a \"uri\""),
             (with_body(json!({"url": "https://x/", "more": 1})), "'more' was unexpected"),
-            (change(&|answer| answer.body = "{".into()), "the body is not JSON"),
+            (change(&|response| response.body = "{".into()), "the body is not JSON"),
             (with_header("content-type", "text/html"), "\"text/html\" is not documented"),
             (with_header("server", "x"), "the header server is not documented"),
             (with_header("cache-control", "public"), "\"no-store\" was expected"),
             (
-                change(&|answer| {
-                    answer.headers.remove("cache-control");
+                change(&|response| {
+                    response.headers.remove("cache-control");
                 }),
                 "the header cache-control is missing",
             ),
             (
-                change(&|answer| {
-                    answer.headers.append("cache-control", HeaderValue::from_static("no-store"));
+                change(&|response| {
+                    response.headers.append("cache-control", HeaderValue::from_static("no-store"));
                 }),
-                "the header cache-control is there twice",
+                "the header cache-control is repeated",
             ),
         ] {
-            assert_fault(&location().0, &answer, fault).await;
+            assert_violation(&download_link().0, &response, violation).await;
         }
     }
 
     #[tokio::test]
-    async fn a_request_that_is_answered_but_not_allowed_is_found() {
+    async fn an_undocumented_request_that_succeeds_is_a_violation() {
         let with_uri = |uri: &str| {
-            let (mut request, _) = location();
+            let (mut request, _) = download_link();
             *request.uri_mut() = uri.parse().unwrap();
             request
         };
         let with_header = |name: &'static str| {
-            let (mut request, _) = location();
+            let (mut request, _) = download_link();
             request.headers_mut().insert(name, HeaderValue::from_static("x"));
             request
         };
         let file = format!("{CATALOG}/files/{}", "0".repeat(64));
-        let (mut anonymous, _) = location();
+        let (mut anonymous, _) = download_link();
         anonymous.headers_mut().clear();
-        let (with_body, _) = location();
-        for (request, fault) in [
+        let (with_body, _) = download_link();
+        for (request, violation) in [
             (with_uri("/v1/catalogs"), "there is no such operation"),
             (with_uri(&format!("{CATALOG}/files/x?filename=x")), "path parameter digest"),
             (with_uri(&file), "the query parameter filename is missing"),
-            (with_uri(&format!("{file}?filename=x&filename=y")), "filename is there twice"),
+            (with_uri(&format!("{file}?filename=x&filename=y")), "filename is repeated"),
             (with_uri(&format!("{file}?filename=x&a=b")), "query parameter a is not documented"),
             (with_header("if-match"), "the header if-match is not documented"),
             (anonymous, "the request has no credentials"),
             (with_body.map(|_| "x".into()), "the request has a body"),
         ] {
-            assert_fault(&request, &location().1, fault).await;
+            assert_violation(&request, &download_link().1, violation).await;
         }
     }
 
     #[tokio::test]
-    async fn a_form_that_is_taken_but_not_allowed_is_found() {
+    async fn an_undocumented_form_that_succeeds_is_a_violation() {
         let post = |form: form::Form| {
             let (content_type, body) = form.finish();
             let request = Request::post(format!("{CATALOG}/customizations"));
             let request = request.header("content-type", content_type).header("authorization", "x");
             request.body(Bytes::from(body)).unwrap()
         };
-        for (form, fault) in [
+        for (form, violation) in [
             (form::Form::new(), "\"file\" is a required property"),
             (form::Form::upload().text("more", ""), "'more' was unexpected"),
             (form::Form::upload().text("name", ""), "shorter than 1 character"),
@@ -393,7 +401,7 @@ mod tests {
             (form::Form::upload().filter(json!({"branch": "2"})), "\"product_key\" is a required"),
             (form::Form::upload().content_type("text/plain"), "the form cannot be read"),
         ] {
-            assert_fault(&post(form), &location().1, fault).await;
+            assert_violation(&post(form), &download_link().1, violation).await;
         }
     }
 }

@@ -1,20 +1,27 @@
-//! Multipart forms, honest or not.
+//! Builder of multipart forms, valid or not.
+//!
+//! ```
+//! use tests::form::Form;
+//!
+//! let (content_type, body) = Form::upload().text("name", "certificates").finish();
+//! assert_eq!(content_type, "multipart/form-data; boundary=----AaB03x");
+//! assert!(body.ends_with(b"------AaB03x--\r\n"));
+//! ```
 
 use archive_builder::Tarball;
 use serde_json::{Value, json};
 
 use crate::stack::DEBIAN;
 
-/// The line between parts, unless a test wants another.
-const BOUNDARY: &str = "----AaB03x";
+const DEFAULT_BOUNDARY: &str = "----AaB03x";
 
-/// A form that is being filled in.
+/// Builder of a multipart form.
 #[derive(Clone, Debug)]
 pub struct Form {
     content_type: String,
     boundary: String,
     preamble: String,
-    /// Each with its headers.
+    /// Headers, empty line and content of each part.
     parts: Vec<Vec<u8>>,
     epilogue: String,
 }
@@ -22,8 +29,8 @@ pub struct Form {
 impl Default for Form {
     fn default() -> Self {
         Self {
-            content_type: format!("multipart/form-data; boundary={BOUNDARY}"),
-            boundary: BOUNDARY.to_owned(),
+            content_type: format!("multipart/form-data; boundary={DEFAULT_BOUNDARY}"),
+            boundary: DEFAULT_BOUNDARY.to_owned(),
             preamble: String::new(),
             parts: Vec::new(),
             epilogue: "\r\n".to_owned(),
@@ -31,23 +38,23 @@ impl Default for Form {
     }
 }
 
-/// A small archive that any customization might be.
+/// A small valid archive.
 pub fn archive() -> Vec<u8> {
     Tarball::new().directory("certs/").file("certs/ca.pem", b"-----BEGIN CERTIFICATE-----\n").gzip()
 }
 
 impl Form {
-    /// A form without fields.
+    /// A form without parts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A form with nothing but a good file.
+    /// A form with a valid file and no other part.
     pub fn upload() -> Self {
         Self::new().file("certs.tar.gz", &archive())
     }
 
-    /// The upload of the reference's sample.
+    /// The request of the API reference's sample: file, name, description and filter.
     pub fn kafka() -> Self {
         Self::new()
             .file("script.tar.gz", &archive())
@@ -56,7 +63,7 @@ impl Form {
             .filter(json!({"base_image_id": DEBIAN, "product_key": "apache_kafka", "branch": "2"}))
     }
 
-    /// With the file `content` called `name`.
+    /// Adds the part `file` with the file name `name`.
     pub fn file(self, name: &str, content: &[u8]) -> Self {
         let disposition = format!("form-data; name=\"file\"; filename=\"{name}\"");
         self.part(
@@ -65,50 +72,50 @@ impl Form {
         )
     }
 
-    /// With a text field.
+    /// Adds a text part.
     pub fn text(self, name: &str, value: &str) -> Self {
         self.part(&format!("Content-Disposition: form-data; name=\"{name}\""), value.as_bytes())
     }
 
-    /// With a filter.
-    #[allow(clippy::needless_pass_by_value, reason = "so that tests write it in place")]
+    /// Adds the part `filter`.
+    #[allow(clippy::needless_pass_by_value, reason = "callers pass `json!` in place")]
     pub fn filter(self, filter: Value) -> Self {
         self.text("filter", &filter.to_string())
     }
 
-    /// With a part of these headers, whatever they are.
+    /// Adds a part with these headers, unchecked.
     pub fn part(self, headers: &str, content: &[u8]) -> Self {
         self.raw_part(&[headers.as_bytes(), b"\r\n\r\n", content].concat())
     }
 
-    /// With these bytes between two boundaries.
+    /// Adds a part of these bytes: headers, empty line and content, unchecked.
     pub fn raw_part(mut self, part: &[u8]) -> Self {
         self.parts.push(part.to_vec());
         self
     }
 
-    /// With this text before the first boundary.
+    /// Sets the text before the first boundary.
     pub fn preamble(self, preamble: &str) -> Self {
         Self { preamble: preamble.to_owned(), ..self }
     }
 
-    /// With this text after the last boundary.
+    /// Sets the text after the closing boundary.
     pub fn epilogue(self, epilogue: &str) -> Self {
         Self { epilogue: epilogue.to_owned(), ..self }
     }
 
-    /// With another content type than it has.
+    /// Sets the content type, which may contradict the body.
     pub fn content_type(self, content_type: &str) -> Self {
         Self { content_type: content_type.to_owned(), ..self }
     }
 
-    /// With another boundary, which the content type gives in quotes.
+    /// Sets the boundary, in the body and quoted in the content type.
     pub fn boundary(self, boundary: &str) -> Self {
         let form = self.content_type(&format!("multipart/form-data; boundary=\"{boundary}\""));
         Self { boundary: boundary.to_owned(), ..form }
     }
 
-    /// The content type and the closed body.
+    /// The content type and the body with its closing boundary.
     pub fn finish(self) -> (String, Vec<u8>) {
         let end = format!("--{}--{}", self.boundary, self.epilogue);
         let (content_type, mut body) = self.unfinished();
@@ -116,7 +123,7 @@ impl Form {
         (content_type, body)
     }
 
-    /// The content type and the body as it is, not closed.
+    /// The content type and the body without its closing boundary.
     pub fn unfinished(self) -> (String, Vec<u8>) {
         let mut body = self.preamble.into_bytes();
         for part in self.parts {

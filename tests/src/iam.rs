@@ -1,21 +1,32 @@
-//! What IAM must allow whoever sends a request to a store.
+//! IAM permissions that a request to S3 or DynamoDB requires.
 //!
 //! See <https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html>.
+//!
+//! ```
+//! use http::{HeaderMap, Method};
+//! use tests::iam::permissions;
+//!
+//! let mut headers = HeaderMap::new();
+//! headers.insert("x-amz-target", "DynamoDB_20120810.GetItem".parse().unwrap());
+//! let body = br#"{"Key": {"PK": {"S": "CATALOG#c"}, "SK": {"S": "CATALOG"}}}"#;
+//! let permissions = permissions(&Method::POST, "/", &headers, body);
+//! assert_eq!(permissions[0].action, "dynamodb:GetItem");
+//! assert_eq!(permissions[0].item, Some(("CATALOG#c".into(), "CATALOG".into())));
+//! ```
 
 use http::{HeaderMap, Method, header::AUTHORIZATION};
 use serde_json::Value;
 
-/// What a role must allow.
+/// A permission that a role must grant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
-    /// An action, such as `dynamodb:PutItem`.
+    /// The IAM action, such as `dynamodb:PutItem`.
     pub action: String,
-    /// The partition and the sort key of the one item that it is done to; none where it is done to
-    /// several, or to an object.
+    /// Partition key and sort key of the item; `None` for several items, and for S3.
     pub item: Option<(String, String)>,
 }
 
-/// What a request needs.
+/// The permissions that a request requires.
 pub fn permissions(
     method: &Method,
     path: &str,
@@ -24,44 +35,44 @@ pub fn permissions(
 ) -> Vec<Permission> {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     match target.and_then(|target| target.split_once('.')) {
-        Some((_, operation)) => of_operation(operation, body),
-        // Whoever does not say who they are has no role, and no use for one.
+        Some((_, operation)) => dynamodb_permissions(operation, body),
+        // An unsigned request only opens a connection: it has no role.
         None if !headers.contains_key(AUTHORIZATION) && !path.contains("X-Amz-Signature=") => {
             vec![]
         }
-        None => of_object(method),
+        None => s3_permissions(method),
     }
 }
 
-/// A transaction needs what each action in it does alone.
-fn of_operation(operation: &str, body: &[u8]) -> Vec<Permission> {
-    let request: Value = serde_json::from_slice(body).expect("a request is JSON");
+fn dynamodb_permissions(operation: &str, body: &[u8]) -> Vec<Permission> {
+    let request: Value = serde_json::from_slice(body).expect("the request is JSON");
     if operation != "TransactWriteItems" {
         let action = format!("dynamodb:{operation}");
-        return vec![Permission { action, item: item(&request) }];
+        return vec![Permission { action, item: item_key(&request) }];
     }
+    // A transaction has no action of its own: it requires the action of each of its writes.
     let actions = request["TransactItems"].as_array().expect("a transaction has actions");
     let actions = actions.iter().flat_map(|action| action.as_object().expect("an action"));
     actions
         .map(|(kind, action)| Permission {
             action: format!("dynamodb:{kind}Item"),
-            item: item(action),
+            item: item_key(action),
         })
         .collect()
 }
 
-/// The key of the item that an action names or holds.
-fn item(action: &Value) -> Option<(String, String)> {
+fn item_key(action: &Value) -> Option<(String, String)> {
     let key = action.get("Key").or_else(|| action.get("Item"))?;
     let text = |name: &str| Some(key[name]["S"].as_str()?.to_owned());
     Some((text("PK")?, text("SK")?))
 }
 
-fn of_object(method: &Method) -> Vec<Permission> {
+fn s3_permissions(method: &Method) -> Vec<Permission> {
     let actions = match *method {
         Method::PUT => vec!["s3:PutObject".to_owned()],
         Method::GET => vec!["s3:GetObject".to_owned()],
-        // Who may not list the bucket is told 403, not 404, of an object that does not exist.
+        // Without s3:ListBucket, S3 responds with 403 instead of 404 for a missing object:
+        // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
         Method::HEAD => vec!["s3:GetObject".to_owned(), "s3:ListBucket".to_owned()],
         _ => vec![format!("s3:{method}")],
     };

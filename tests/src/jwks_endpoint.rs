@@ -1,4 +1,17 @@
-//! A server of token keys that rotates, hangs and lies.
+//! A JWKS endpoint for tests of key rotation and of faults.
+//!
+//! ```no_run
+//! use tests::{
+//!     jwks_endpoint::{Behaviour, JwksEndpoint},
+//!     jwt::TestKey,
+//! };
+//!
+//! # async fn example() {
+//! let keys = JwksEndpoint::start(Behaviour::keys([TestKey::ISSUER.jwk(None)])).await;
+//! keys.set_behaviour(Behaviour::keys([TestKey::ATTACKER.jwk(None)])); // rotates the key
+//! keys.set_behaviour(Behaviour::Hang);
+//! # }
+//! ```
 
 use std::{
     sync::{
@@ -15,40 +28,40 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// What the server does with a request.
+/// Response of the endpoint to each request.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// It sends these bytes.
+    /// Sends these bytes.
     Send(Vec<u8>),
-    /// It sends these bytes, one by one.
+    /// Sends these bytes slowly: one every 100 ms.
     Drip(Vec<u8>),
-    /// It sends these bytes, and then spaces without end.
+    /// Sends these bytes and then spaces without end.
     Flood(Vec<u8>),
-    /// It sends nothing, and keeps the connection.
+    /// Sends nothing and keeps the connection open.
     Hang,
-    /// It closes the connection.
+    /// Closes the connection without a response.
     Close,
 }
 
 impl Behaviour {
-    /// It answers these keys.
+    /// Sends a JWKS of these keys.
     pub fn keys(keys: impl IntoIterator<Item = Value>) -> Self {
         let keys: Vec<Value> = keys.into_iter().collect();
         Self::body(&json!({ "keys": keys }).to_string())
     }
 
-    /// It answers this text, as if it were keys.
+    /// Sends a 200 with this body, which may be no JWKS.
     pub fn body(body: &str) -> Self {
-        Self::Send(answer("200 OK", &format!("content-length: {}\r\n", body.len()), body))
+        Self::Send(http_response("200 OK", &format!("content-length: {}\r\n", body.len()), body))
     }
 }
 
-/// An HTTP answer, after which the connection ends.
-pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+/// An HTTP/1.1 response with `connection: close`. Each line of `headers` ends with `\r\n`.
+pub fn http_response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\n\r\n{body}").into_bytes()
 }
 
-/// A running server. Dropped, it ends.
+/// A running JWKS endpoint. Dropping it stops it.
 #[derive(Debug)]
 pub struct JwksEndpoint {
     url: String,
@@ -69,7 +82,7 @@ impl Drop for JwksEndpoint {
 }
 
 impl JwksEndpoint {
-    /// A server that does this at first.
+    /// Starts an endpoint on a free port.
     pub async fn start(behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
@@ -78,17 +91,17 @@ impl JwksEndpoint {
         Self { url, state, accepting }
     }
 
-    /// Where the keys are.
+    /// The URL of the JWKS.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// From now on it does this.
-    pub fn set(&self, behaviour: Behaviour) {
+    /// Replaces the behaviour for later requests.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
         *self.state.behaviour.lock().unwrap_or_else(PoisonError::into_inner) = behaviour;
     }
 
-    /// How many requests have come.
+    /// The number of received requests.
     pub fn requests(&self) -> usize {
         self.state.requests.load(Ordering::SeqCst)
     }
@@ -97,7 +110,7 @@ impl JwksEndpoint {
 async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
         let state = Arc::clone(&state);
-        // A client that has had enough closes the connection: what is left to send is lost.
+        // The client closes the connection at its timeout or size limit: such an error is expected.
         tokio::spawn(async move { drop(serve(stream, &state).await) });
     }
 }

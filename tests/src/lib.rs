@@ -1,16 +1,32 @@
-//! What the end-to-end tests are written with.
+//! Support library of the end-to-end tests.
 //!
-//! | module | holds |
+//! A test starts a [`TestStack`](stack::TestStack), sends requests with a client, and compares the
+//! responses and the content of the stores:
+//!
+//! ```no_run
+//! use tests::{api::Problem, form::Form, stack::TestStack};
+//!
+//! # async fn example() {
+//! let stack = TestStack::start().await;
+//! let before = stack.contents().await;
+//! let response = stack.api().create(Form::upload().text("name", "")).await;
+//! let violation = ("name", "must have 1 to 128 characters");
+//! response.assert_problem(&Problem::violations([violation]));
+//! assert_eq!(stack.contents().await, before);
+//! # }
+//! ```
+//!
+//! | module | content |
 //! | --- | --- |
-//! | [`stack`] | the whole stack, one for each test, and what its stores hold |
-//! | [`api`] | a client of the API, and its answers |
-//! | [`contract`] | whether what goes over the wire is as openapi.yaml says |
-//! | [`form`] | the multipart form of an upload, honest or not |
-//! | [`jwt`] | tokens that no honest issuer makes |
-//! | [`iam`] | what IAM must allow whoever sends a request to a store |
-//! | [`jwks_endpoint`] | a server of token keys that rotates, hangs and lies |
-//! | [`process`] | the commands and the functions, as processes |
-//! | [`proxy`] | a proxy between the functions and a store: records requests and injects faults |
+//! | [`stack`] | a stack for each test, and the content of its stores |
+//! | [`api`] | HTTP client of the API, responses and expected problems |
+//! | [`contract`] | validation of requests and responses against openapi.yaml |
+//! | [`form`] | builder of multipart forms, valid or not |
+//! | [`jwt`] | builder of forged tokens |
+//! | [`iam`] | IAM permissions that a request to a store requires |
+//! | [`jwks_endpoint`] | JWKS endpoint with key rotation and faults |
+//! | [`process`] | processes of the commands and of the functions |
+//! | [`proxy`] | fault-injecting proxy between the functions and a store |
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

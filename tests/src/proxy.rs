@@ -1,7 +1,26 @@
-//! What stands between the functions and a store: it hands everything on, sees what is asked, and
-//! does such fault as a network or a store does, to those requests that a test names.
+//! Fault-injecting proxy between the functions and a store.
 //!
-//! It speaks HTTP by hand, as no server library breaks its own answers.
+//! It forwards every request, records its operation, its IAM permissions and its trace, and injects
+//! faults of a network or a store into the requests that a test selects:
+//!
+//! ```no_run
+//! use local::function::FunctionLimits;
+//! use tests::{
+//!     form::Form,
+//!     proxy::{Fault, RequestMatcher, Times},
+//!     stack::ProxiedStack,
+//! };
+//!
+//! # async fn example() {
+//! let ProxiedStack { stack, dynamodb, .. } = ProxiedStack::start(FunctionLimits::AWS).await;
+//! let matcher = RequestMatcher { operation: "TransactWriteItems", texts: vec![] };
+//! let fault = dynamodb.inject(Fault::LoseResponse, matcher, Times::Once);
+//! assert_eq!(stack.api().create(Form::upload()).await.status, 201);
+//! assert_eq!(fault.count(), 1);
+//! # }
+//! ```
+//!
+//! It implements HTTP/1.1 itself: a server library does not send truncated or invalid responses.
 
 use std::{
     collections::BTreeSet,
@@ -34,113 +53,116 @@ use tokio::{
 
 use crate::iam::{self, Permission};
 
-/// A running proxy. Dropped, it takes no more connections.
+/// A running proxy. Dropping it stops it from accepting connections.
 #[derive(Debug)]
 pub struct Proxy {
     url: String,
-    store: Arc<Store>,
+    state: Arc<State>,
     accepting: AbortHandle,
 }
 
-/// The store behind it.
+/// State shared by the connections of a proxy.
 #[derive(Debug)]
-struct Store {
+struct State {
+    /// The endpoint of the store.
     endpoint: Mutex<String>,
     client: Client<HttpConnector, Full<Bytes>>,
-    asked: Mutex<Vec<String>>,
+    operations: Mutex<Vec<String>>,
     traces: Mutex<Vec<String>>,
-    needed: Mutex<BTreeSet<Permission>>,
+    permissions: Mutex<BTreeSet<Permission>>,
     rules: Mutex<Vec<Rule>>,
-    idle: watch::Sender<Idle>,
+    idle_fault: watch::Sender<IdleFault>,
     connections: AtomicUsize,
 }
 
-/// What is done to a request.
+/// A fault of a network or of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection is reset; the store gets nothing of the request.
+    /// Resets the connection. The store does not receive the request.
     Reset,
-    /// The connection is reset when half of the request's body is sent.
+    /// Resets the connection after half of the request's body. The store does not receive the
+    /// request. Only the path is matched.
     ResetInRequest,
-    /// The store does what it is asked; then the connection is reset.
+    /// The store executes the request. Resets the connection before the response.
     LoseResponse,
-    /// The store does what it is asked; the connection is reset in the midst of its answer.
+    /// The store executes the request. Resets the connection after three quarters of the response.
     ResetInResponse,
-    /// The store does what it is asked; the connection ends in the midst of its answer.
+    /// The store executes the request. Closes the connection after three quarters of the response.
     Truncate,
-    /// The store does what it is asked; its answer is made a page of somebody else's.
+    /// The store executes the request. Sends the web page of a captive portal as the response.
     ForeignResponse,
-    /// The store does what it is asked; its answer is made no HTTP.
+    /// The store executes the request. Sends a response that is not HTTP.
     InvalidHttp,
-    /// The store does what it is asked, after this time.
+    /// Forwards the request after this time.
     Delay(Duration),
-    /// Nobody answers; the store gets nothing of the request.
+    /// Sends no response. The store does not receive the request.
     Stall,
-    /// The store gets the request's body with one byte changed.
+    /// Forwards the request with one bit of its body flipped.
     Corrupt,
-    /// The store's answer is this error, and it does nothing: a status and a code.
+    /// Sends this error: a status and an error code. The store does not receive the request.
     Fail(u16, &'static str),
-    /// The store cancels a transaction: with these reasons, one for each action.
+    /// Sends `TransactionCanceledException` with one reason for each action of the transaction. The
+    /// store does not receive the request.
     Cancel(&'static [&'static str]),
-    /// The store does what it is asked, and answers that another transaction is in the way.
+    /// The store executes the request. Sends `TransactionConflictException` as the response.
     FalseConflict,
-    /// The store does nothing of a batch, and answers that all of it is left to be done.
+    /// Reports the whole batch as unprocessed. The store does not receive the request.
     Unprocessed,
 }
 
-/// Which requests fault is done to: those for an operation whose paths or bodies hold these texts.
+/// Selects requests by their operation and by texts in their path or body.
 #[derive(Clone, Debug)]
-pub struct Call {
-    /// As [`Proxy::take_operations`] names it.
+pub struct RequestMatcher {
+    /// The operation, as in [`Proxy::take_operations`].
     pub operation: &'static str,
-    /// All of them.
+    /// Texts that all occur in the path or the body.
     pub texts: Vec<String>,
 }
 
-/// How many requests fault is done to.
+/// The number of matching requests that get the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
-    /// The first one.
+    /// Only the first one.
     Once,
-    /// All of them, until the end.
+    /// Every one until [`InjectedFault::stop`].
     Always,
 }
 
 #[derive(Debug)]
 struct Rule {
-    call: Call,
+    matcher: RequestMatcher,
     fault: Fault,
     times: Times,
-    done: Arc<AtomicUsize>,
+    count: Arc<AtomicUsize>,
 }
 
-/// Fault that is being done.
+/// Handle of an active fault.
 #[derive(Debug)]
 pub struct InjectedFault {
-    store: Arc<Store>,
-    done: Arc<AtomicUsize>,
+    state: Arc<State>,
+    count: Arc<AtomicUsize>,
 }
 
 impl InjectedFault {
-    /// How many requests it was done to.
-    pub fn times(&self) -> usize {
-        self.done.load(Ordering::SeqCst)
+    /// The number of requests that got the fault.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
     }
 
-    /// Ends it.
+    /// Stops the injection.
     pub fn stop(&self) {
-        lock(&self.store.rules).retain(|rule| !Arc::ptr_eq(&rule.done, &self.done));
+        lock(&self.state.rules).retain(|rule| !Arc::ptr_eq(&rule.count, &self.count));
     }
 }
 
-/// What becomes of the connections that wait for a request.
+/// A fault of idle connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idle {
-    /// They are closed, as servers do that wait no longer.
+pub enum IdleFault {
+    /// Closes the connections, like a server at its idle timeout.
     Close,
-    /// They are forgotten: whatever comes on one of them resets it.
+    /// Resets a connection at its next request, like a server that has lost its state.
     Reset,
-    /// They are forgotten, and whatever comes on one of them is lost, as behind a NAT.
+    /// Ignores later requests on the connections, like a NAT whose entries have expired.
     Lose,
 }
 
@@ -151,68 +173,69 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// A proxy before the store at `endpoint`.
+    /// Starts a proxy for the store at `endpoint`.
     pub async fn start(endpoint: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let store = Arc::new(Store {
+        let state = Arc::new(State {
             endpoint: Mutex::new(endpoint),
             client: Client::builder(TokioExecutor::new()).build_http(),
-            asked: Mutex::default(),
+            operations: Mutex::default(),
             traces: Mutex::default(),
-            needed: Mutex::default(),
+            permissions: Mutex::default(),
             rules: Mutex::default(),
-            idle: watch::Sender::new(Idle::Close),
+            idle_fault: watch::Sender::new(IdleFault::Close),
             connections: AtomicUsize::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&store))).abort_handle();
-        Self { url, store, accepting }
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
+        Self { url, state, accepting }
     }
 
-    /// Where to ask for what the store has.
+    /// The endpoint of the proxy, to use in place of the store's.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// From now on the store is at `endpoint`.
+    /// Forwards later requests to the store at `endpoint`.
     pub fn set_endpoint(&self, endpoint: String) {
-        *lock(&self.store.endpoint) = endpoint;
+        *lock(&self.state.endpoint) = endpoint;
     }
 
-    /// How many connections were opened.
+    /// The number of connections that clients have opened.
     pub fn connections(&self) -> usize {
-        self.store.connections.load(Ordering::SeqCst)
+        self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// The operations that the store was asked for since the last call, in the order of their
-    /// names: which of several at once comes first is chance.
+    /// The operations since the last call: DynamoDB's by name, S3's by HTTP method.
+    ///
+    /// Sorted, because the order of concurrent requests is random.
     pub fn take_operations(&self) -> Vec<String> {
-        let mut asked = mem::take(&mut *lock(&self.store.asked));
-        asked.sort();
-        asked
+        let mut operations = mem::take(&mut *lock(&self.state.operations));
+        operations.sort();
+        operations
     }
 
-    /// The headers that name the trace of what was asked since the last call; empty if there was
-    /// none.
-    pub fn traces(&self) -> Vec<String> {
-        mem::take(&mut *lock(&self.store.traces))
+    /// The `X-Amzn-Trace-Id` header of each request since the last call. Empty strings stand for
+    /// requests without the header.
+    pub fn take_traces(&self) -> Vec<String> {
+        mem::take(&mut *lock(&self.state.traces))
     }
 
-    /// What IAM must allow for what was asked since the last call.
-    pub fn needed(&self) -> BTreeSet<Permission> {
-        mem::take(&mut *lock(&self.store.needed))
+    /// The IAM permissions that the requests since the last call require.
+    pub fn take_permissions(&self) -> BTreeSet<Permission> {
+        mem::take(&mut *lock(&self.state.permissions))
     }
 
-    /// From now on `fault` is done to requests.
-    pub fn inject(&self, fault: Fault, call: Call, times: Times) -> InjectedFault {
-        let done = Arc::<AtomicUsize>::default();
-        lock(&self.store.rules).push(Rule { call, fault, times, done: Arc::clone(&done) });
-        InjectedFault { store: Arc::clone(&self.store), done }
+    /// Injects `fault` into later requests that match.
+    pub fn inject(&self, fault: Fault, matcher: RequestMatcher, times: Times) -> InjectedFault {
+        let count = Arc::<AtomicUsize>::default();
+        lock(&self.state.rules).push(Rule { matcher, fault, times, count: Arc::clone(&count) });
+        InjectedFault { state: Arc::clone(&self.state), count }
     }
 
-    /// Does this to all connections that wait for a request now.
-    pub fn idle(&self, idle: Idle) {
-        self.store.idle.send_replace(idle);
+    /// Injects `fault` into all connections that are idle now.
+    pub fn inject_idle(&self, fault: IdleFault) {
+        self.state.idle_fault.send_replace(fault);
     }
 }
 
@@ -220,18 +243,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, store: Arc<Store>) {
+async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
-        store.connections.fetch_add(1, Ordering::SeqCst);
-        let store = Arc::clone(&store);
-        // A client or a store that goes away ends the connection with an error, as in life.
-        tokio::spawn(async move { drop(store.serve(stream).await) });
+        state.connections.fetch_add(1, Ordering::SeqCst);
+        let state = Arc::clone(&state);
+        // An error means that the client or the store has ended: it only closes the connection.
+        tokio::spawn(async move { drop(state.serve(stream).await) });
     }
 }
 
-/// A client's connection, and what has come on it.
+/// A client's connection.
 struct Connection {
     stream: TcpStream,
+    /// Received bytes that are not parsed yet.
     received: BytesMut,
 }
 
@@ -244,55 +268,56 @@ struct Head {
 }
 
 impl Connection {
-    async fn more(&mut self) -> io::Result<()> {
+    async fn receive(&mut self) -> io::Result<()> {
         match self.stream.read_buf(&mut self.received).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
     }
 
-    async fn head(&mut self) -> io::Result<Head> {
+    async fn read_head(&mut self) -> io::Result<Head> {
         loop {
             if let Some((head, length)) = Head::parse(&self.received)? {
                 self.received.advance(length);
                 return Ok(head);
             }
-            self.more().await?;
+            self.receive().await?;
         }
     }
 
-    async fn body(&mut self, bytes: usize) -> io::Result<Bytes> {
+    async fn read_body(&mut self, bytes: usize) -> io::Result<Bytes> {
         while self.received.len() < bytes {
-            self.more().await?;
+            self.receive().await?;
         }
         Ok(self.received.split_to(bytes).freeze())
     }
 
-    async fn send(&mut self, answer: &[u8]) -> io::Result<()> {
-        self.stream.write_all(answer).await
+    async fn send(&mut self, response: &[u8]) -> io::Result<()> {
+        self.stream.write_all(response).await
     }
 
-    async fn end(mut self, idle: Idle) -> io::Result<()> {
-        match idle {
-            Idle::Close => Ok(()),
-            Idle::Reset => {
-                self.more().await?;
+    async fn fail_idle(mut self, fault: IdleFault) -> io::Result<()> {
+        match fault {
+            IdleFault::Close => Ok(()),
+            IdleFault::Reset => {
+                self.receive().await?;
                 self.reset()
             }
-            Idle::Lose => loop {
-                self.more().await?;
+            IdleFault::Lose => loop {
+                self.receive().await?;
             },
         }
     }
 
-    /// Ends the connection in a way that its client cannot take for an orderly end.
+    /// Closes the connection with RST instead of FIN.
     fn reset(self) -> io::Result<()> {
         self.stream.set_zero_linger()
     }
 }
 
 impl Head {
-    /// The head at the beginning of `bytes`, and its length, once it is there.
+    /// Parses the head at the start of `bytes`. Returns the head and its length, or `None` if it is
+    /// incomplete.
     fn parse(bytes: &[u8]) -> io::Result<Option<(Self, usize)>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut headers);
@@ -313,11 +338,11 @@ impl Head {
             body_bytes: body_bytes.and_then(|length| length.parse().ok()).unwrap_or_default(),
             headers,
         };
-        assert!(!head.headers.contains_key(TRANSFER_ENCODING), "a body has a length");
+        assert!(!head.headers.contains_key(TRANSFER_ENCODING), "the proxy reads no chunked body");
         Ok(Some((head, length)))
     }
 
-    /// What a store is asked for: DynamoDB by the name of its operation, S3 by the method.
+    /// DynamoDB's operation, or the HTTP method for S3.
     fn operation(&self) -> &str {
         match self.dynamodb_operation() {
             Some(operation) => operation,
@@ -325,7 +350,6 @@ impl Head {
         }
     }
 
-    /// The trace that it belongs to.
     fn trace(&self) -> &str {
         let trace = self.headers.get("x-amzn-trace-id").and_then(|trace| trace.to_str().ok());
         trace.unwrap_or_default()
@@ -337,112 +361,118 @@ impl Head {
     }
 }
 
-impl Store {
+impl State {
     async fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let mut connection = Connection { stream, received: BytesMut::new() };
-        let mut idle = self.idle.subscribe();
+        let mut idle_fault = self.idle_fault.subscribe();
         loop {
             let head = tokio::select! {
-                head = connection.head() => head?,
-                Ok(()) = idle.changed() => {
-                    let idle = *idle.borrow_and_update();
-                    return connection.end(idle).await;
+                head = connection.read_head() => head?,
+                Ok(()) = idle_fault.changed() => {
+                    let fault = *idle_fault.borrow_and_update();
+                    return connection.fail_idle(fault).await;
                 }
             };
-            lock(&self.asked).push(head.operation().to_owned());
+            lock(&self.operations).push(head.operation().to_owned());
             lock(&self.traces).push(head.trace().to_owned());
-            if self.fault(&head, b"", |fault| fault == Fault::ResetInRequest).is_some() {
-                connection.body(head.body_bytes / 2).await?;
+            if self.take_fault(&head, b"", |fault| fault == Fault::ResetInRequest).is_some() {
+                connection.read_body(head.body_bytes / 2).await?;
                 return connection.reset();
             }
-            let body = connection.body(head.body_bytes).await?;
-            let needed = iam::permissions(&head.method, &head.path, &head.headers, &body);
-            lock(&self.needed).extend(needed);
-            let fault = self.fault(&head, &body, |fault| fault != Fault::ResetInRequest);
-            let Some(next) = self.answer(connection, &head, body, fault).await? else {
+            let body = connection.read_body(head.body_bytes).await?;
+            let permissions = iam::permissions(&head.method, &head.path, &head.headers, &body);
+            lock(&self.permissions).extend(permissions);
+            let fault = self.take_fault(&head, &body, |fault| fault != Fault::ResetInRequest);
+            let Some(next) = self.respond(connection, &head, body, fault).await? else {
                 return Ok(());
             };
             connection = next;
         }
     }
 
-    /// The fault to be done to a request, of those kinds.
-    fn fault(&self, head: &Head, body: &[u8], kinds: impl Fn(Fault) -> bool) -> Option<Fault> {
-        let text = format!("{}\n{}", head.path, String::from_utf8_lossy(body));
+    /// Returns the fault of the first rule that matches the request and the predicate, and counts
+    /// it.
+    fn take_fault(
+        &self,
+        head: &Head,
+        body: &[u8],
+        predicate: impl Fn(Fault) -> bool,
+    ) -> Option<Fault> {
+        let request = format!("{}\n{}", head.path, String::from_utf8_lossy(body));
         let rules = lock(&self.rules);
         let rule = rules.iter().find(|rule| {
-            kinds(rule.fault)
-                && rule.call.operation == head.operation()
-                && rule.call.texts.iter().all(|part| text.contains(part))
-                && (rule.times == Times::Always || rule.done.load(Ordering::SeqCst) == 0)
+            predicate(rule.fault)
+                && rule.matcher.operation == head.operation()
+                && rule.matcher.texts.iter().all(|text| request.contains(text))
+                && (rule.times == Times::Always || rule.count.load(Ordering::SeqCst) == 0)
         })?;
-        rule.done.fetch_add(1, Ordering::SeqCst);
+        rule.count.fetch_add(1, Ordering::SeqCst);
         Some(rule.fault)
     }
 
-    /// Answers a request; the connection comes back if it can take another one.
-    async fn answer(
+    /// Responds to a request. Returns the connection if it stays open for another request.
+    async fn respond(
         &self,
         mut connection: Connection,
         head: &Head,
         body: Bytes,
         fault: Option<Fault>,
     ) -> io::Result<Option<Connection>> {
-        let answer = match fault {
-            None => self.hand_on(head, body).await?,
+        let response = match fault {
+            None => self.forward(head, body).await?,
             Some(Fault::Reset | Fault::ResetInRequest) => {
                 connection.reset()?;
                 return Ok(None);
             }
             Some(Fault::LoseResponse) => {
-                self.hand_on(head, body).await?;
+                self.forward(head, body).await?;
                 connection.reset()?;
                 return Ok(None);
             }
             Some(fault @ (Fault::ResetInResponse | Fault::Truncate)) => {
-                let answer = self.hand_on(head, body).await?;
-                connection.send(&answer[..answer.len() - answer.len() / 4]).await?;
+                let response = self.forward(head, body).await?;
+                connection.send(&response[..response.len() - response.len() / 4]).await?;
                 if fault == Fault::ResetInResponse {
                     connection.reset()?;
                 }
                 return Ok(None);
             }
             Some(Fault::ForeignResponse) => {
-                self.hand_on(head, body).await?;
+                self.forward(head, body).await?;
                 serialize(head, 200, &HeaderMap::new(), b"<html>Sign in to the network</html>")
             }
             Some(Fault::InvalidHttp) => {
-                self.hand_on(head, body).await?;
+                self.forward(head, body).await?;
                 b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()
             }
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
-                self.hand_on(head, body).await?
+                self.forward(head, body).await?
             }
             Some(Fault::Stall) => loop {
-                // Until the client has had enough.
-                connection.more().await?;
+                // Returns an error when the client closes the connection.
+                connection.receive().await?;
             },
             Some(Fault::Corrupt) => {
                 let mut body = body.to_vec();
                 let middle = body.len() / 2;
                 body[middle] ^= 1;
-                self.hand_on(head, body.into()).await?
+                self.forward(head, body.into()).await?
             }
-            Some(Fault::Unprocessed) => postponed(head, &body),
+            Some(Fault::Unprocessed) => unprocessed_response(head, &body),
             Some(Fault::FalseConflict) => {
-                self.hand_on(head, body).await?;
-                failure(head, 400, "TransactionConflictException")
+                self.forward(head, body).await?;
+                error_response(head, 400, "TransactionConflictException")
             }
-            Some(Fault::Fail(status, code)) => failure(head, status, code),
-            Some(Fault::Cancel(reasons)) => cancellation(head, reasons),
+            Some(Fault::Fail(status, code)) => error_response(head, status, code),
+            Some(Fault::Cancel(reasons)) => cancellation_response(head, reasons),
         };
-        connection.send(&answer).await?;
+        connection.send(&response).await?;
         Ok(Some(connection))
     }
 
-    /// What the store answers, as it goes over the wire.
-    async fn hand_on(&self, head: &Head, body: Bytes) -> io::Result<Vec<u8>> {
+    /// Forwards a request to the store. Returns the response in wire format.
+    async fn forward(&self, head: &Head, body: Bytes) -> io::Result<Vec<u8>> {
         let uri = format!("{}{}", lock(&self.endpoint), head.path);
         let uri: Uri = uri.parse().map_err(io::Error::other)?;
         let mut request = Request::new(Full::from(body));
@@ -457,27 +487,27 @@ impl Store {
     }
 }
 
-/// An answer as it goes over the wire.
+/// A response to the request `head` in wire format.
 fn serialize(head: &Head, status: u16, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 {status} x\r\n");
-    let of_connection = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
-    for (name, value) in headers.iter().filter(|(name, _)| !of_connection.contains(name)) {
-        let value = value.to_str().expect("a store's header is text");
-        write!(answer, "{name}: {value}\r\n").expect("a string takes all");
+    let mut response = format!("HTTP/1.1 {status} x\r\n");
+    let connection_headers = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
+    for (name, value) in headers.iter().filter(|(name, _)| !connection_headers.contains(name)) {
+        let value = value.to_str().expect("a store's header is ASCII");
+        write!(response, "{name}: {value}\r\n").expect("a write to a string succeeds");
     }
-    // To a HEAD, the store tells the length of what it does not send.
-    let told = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let length = match told {
+    // The response to a HEAD has the length of the object but no body.
+    let object_length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = match object_length {
         Some(length) if head.method == Method::HEAD => length.to_owned(),
         _ => body.len().to_string(),
     };
-    write!(answer, "content-length: {length}\r\n\r\n").expect("a string takes all");
+    write!(response, "content-length: {length}\r\n\r\n").expect("a write to a string succeeds");
     let body = if head.method == Method::HEAD { b"" } else { body };
-    [answer.as_bytes(), body].concat()
+    [response.as_bytes(), body].concat()
 }
 
-/// An error in the form of the store that is asked.
-fn failure(head: &Head, status: u16, code: &str) -> Vec<u8> {
+/// An error in the format of the requested store: JSON for DynamoDB, XML for S3.
+fn error_response(head: &Head, status: u16, code: &str) -> Vec<u8> {
     let body = if head.dynamodb_operation().is_some() {
         json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "not now"})
             .to_string()
@@ -487,17 +517,17 @@ fn failure(head: &Head, status: u16, code: &str) -> Vec<u8> {
     serialize(head, status, &HeaderMap::new(), body.as_bytes())
 }
 
-/// The answer that all of a batch is left to be done.
-fn postponed(head: &Head, batch: &[u8]) -> Vec<u8> {
+/// The response that no entry of a batch is processed.
+fn unprocessed_response(head: &Head, batch: &[u8]) -> Vec<u8> {
     let batch: serde_json::Value = serde_json::from_slice(batch).expect("a batch is JSON");
     let [items, keys] = ["UnprocessedItems", "UnprocessedKeys"].map(|name| {
-        let named = json!({ name: batch["RequestItems"] });
-        serialize(head, 200, &HeaderMap::new(), named.to_string().as_bytes())
+        let body = json!({ name: batch["RequestItems"] });
+        serialize(head, 200, &HeaderMap::new(), body.to_string().as_bytes())
     });
     if head.operation() == "BatchWriteItem" { items } else { keys }
 }
 
-fn cancellation(head: &Head, reasons: &[&str]) -> Vec<u8> {
+fn cancellation_response(head: &Head, reasons: &[&str]) -> Vec<u8> {
     let reasons: Vec<_> = reasons.iter().map(|code| json!({"Code": code})).collect();
     let body = json!({
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",

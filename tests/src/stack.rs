@@ -1,4 +1,22 @@
-//! The whole stack, one for each test, and what its stores hold.
+//! A complete stack for each test, and the content of its stores.
+//!
+//! The stack consists of the embedded stores, the real function binaries and the gateway. It ends
+//! with the test:
+//!
+//! ```no_run
+//! use tests::{
+//!     form::Form,
+//!     stack::{SAMPLE_CATALOG, TestStack},
+//! };
+//!
+//! # async fn example() {
+//! let stack = TestStack::start().await;
+//! let id = stack.api().create(Form::kafka()).await.id();
+//! let contents = stack.contents().await;
+//! contents.assert_consistent();
+//! assert!(contents.customizations(SAMPLE_CATALOG).contains_key(&*id));
+//! # }
+//! ```
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,33 +40,33 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::{
-    api::{Answer, Api},
+    api::{Api, Response},
     iam::Permission,
     proxy::Proxy,
 };
 
 pub use local::catalog::SAMPLE_CATALOG;
 
-/// A base image that the sample has.
+/// A base image of the sample catalog: Debian 11.
 pub const DEBIAN: &str = "549cfa79-352c-4555-9d28-4442de551829";
 
 /// An application of the sample catalog: branch 2 of `apache_kafka` on [`DEBIAN`].
 pub const KAFKA_ON_DEBIAN: &str = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a01";
 
-/// The registry that the sample has.
+/// The registry of the sample catalog.
 pub const REGISTRY: &str = "0f5d1a86-2e04-4c55-9d5f-6c1b6f2f7a10";
 
-/// The sample's catalog of [another organization](OTHER_ORGANIZATION).
+/// A catalog of [another organization](OTHER_ORGANIZATION) in the sample.
 pub const OTHER_CATALOG: &str = "351c1739-ca01-4a74-8124-1b99257cd7c9";
 
-/// The organization that [`OTHER_CATALOG`] belongs to.
+/// The owner of [`OTHER_CATALOG`].
 pub const OTHER_ORGANIZATION: &str = "5e0f1b7a-9c1d-4f0e-8a55-7d1c3b2a4f60";
 
-/// What might be a customization, and is none.
-pub const NOBODYS_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
+/// A valid customization identifier that no catalog has.
+pub const MISSING_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
 
-/// Nobody listens there.
-pub const NOWHERE: &str = "http://127.0.0.1:1";
+/// An endpoint that refuses connections.
+pub const UNREACHABLE_ENDPOINT: &str = "http://127.0.0.1:1";
 
 /// The functions, built once for all tests.
 pub async fn binaries() -> Binaries {
@@ -57,45 +75,48 @@ pub async fn binaries() -> Binaries {
     BINARIES.get_or_init(build).await.clone()
 }
 
-/// A stack of a test's own; it ends with the test.
+/// A stack for one test. Dropping it stops the stack and removes its data.
 #[derive(Debug)]
 pub struct TestStack {
     stack: Stack,
     directory: TempDir,
 }
 
-/// Everything in the stores.
+/// The content of both stores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contents {
-    /// The table's items, by partition and sort key.
+    /// The table's items by partition key and sort key.
     pub items: BTreeMap<(String, String), Item>,
-    /// Digests of the bucket's objects, by key.
+    /// The digests of the bucket's objects by key.
     pub objects: BTreeMap<String, Digest>,
 }
 
-/// An item's attributes.
+/// The attributes of an item by name.
 pub type Item = BTreeMap<String, AttributeValue>;
 
 impl Contents {
-    /// The records of a catalog's customizations, by their identifiers.
+    /// The customizations of a catalog by identifier.
     pub fn customizations(&self, catalog: &str) -> BTreeMap<&str, &Item> {
-        self.below(catalog, "CUSTOMIZATION#")
+        self.with_prefix(catalog, "CUSTOMIZATION#")
     }
 
-    /// The idempotency records of a catalog, by the hashes of their keys.
+    /// The idempotency records of a catalog by the hash of user and key.
     pub fn idempotency_records(&self, catalog: &str) -> BTreeMap<&str, &Item> {
-        self.below(catalog, "IDEMPOTENCY#")
+        self.with_prefix(catalog, "IDEMPOTENCY#")
     }
 
-    fn below(&self, catalog: &str, prefix: &str) -> BTreeMap<&str, &Item> {
+    fn with_prefix(&self, catalog: &str, prefix: &str) -> BTreeMap<&str, &Item> {
         let partition = format!("CUSTOMIZATIONS#{catalog}");
         let items = self.items.iter().filter(|((pk, _), _)| *pk == partition);
         items.filter_map(|((_, sk), item)| Some((sk.strip_prefix(prefix)?, item))).collect()
     }
 
-    /// Asserts what holds whatever has failed: the bytes of each record are there and have its
-    /// digest, and each idempotency key has one customization, which no other has.
-    pub fn assert_whole(&self) {
+    /// Asserts the invariants that hold after any fault:
+    ///
+    /// - The file of each customization is stored and has the recorded digest.
+    /// - The customization of each idempotency record exists.
+    /// - No two idempotency records have the same customization.
+    pub fn assert_consistent(&self) {
         let catalogs = self.items.keys().filter(|(_, sk)| sk == "CATALOG");
         for catalog in catalogs.filter_map(|(pk, _)| pk.strip_prefix("CATALOG#")) {
             let customizations = self.customizations(catalog);
@@ -104,36 +125,36 @@ impl Contents {
                 let digest = text(&record["artifact"], "id");
                 let stored = self.objects.get(&format!("{catalog}/{digest}"));
                 let stored = stored.map(ToString::to_string);
-                assert_eq!(stored.as_deref(), Some(digest), "the bytes of {id}");
+                assert_eq!(stored.as_deref(), Some(digest), "file of customization {id}");
             }
-            let mut answered = BTreeSet::new();
+            let mut ids = BTreeSet::new();
             for (key, record) in self.idempotency_records(catalog) {
                 let id = text(&record["customization"], "id");
-                assert!(customizations.contains_key(id), "{key} is for {id}, which is not there");
-                assert!(answered.insert(id), "{id} has two keys");
+                assert!(customizations.contains_key(id), "{id} of record {key} does not exist");
+                assert!(ids.insert(id), "{id} has two idempotency records");
             }
         }
     }
 }
 
-/// The text in the field `name` of a map.
+/// The text of the member `name` of a map.
 fn text<'a>(map: &'a AttributeValue, name: &str) -> &'a str {
     map.as_m().expect("a map")[name].as_s().expect("a text")
 }
 
 impl TestStack {
-    /// A new stack with the sample catalog.
+    /// Starts a stack with the sample catalog.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// A new stack whose functions have these variables changed; none takes one out.
+    /// Starts a stack and changes environment variables of its functions. `None` removes one.
     pub async fn start_with(environment: &[(&str, Option<&str>)]) -> Self {
-        Self::start_within(FunctionLimits::AWS, environment).await
+        Self::start_with_limits(FunctionLimits::AWS, environment).await
     }
 
-    /// A new stack with other limits, whose functions have these variables changed.
-    pub async fn start_within(
+    /// Starts a stack with other limits, and changes environment variables of its functions.
+    pub async fn start_with_limits(
         limits: FunctionLimits,
         environment: &[(&str, Option<&str>)],
     ) -> Self {
@@ -142,7 +163,7 @@ impl TestStack {
         Self { stack, directory }
     }
 
-    /// A stack on what another one has left in its [directory](Self::directory).
+    /// Starts a stack on the data in the [directory](Self::directory) of an earlier stack.
     pub async fn start_on(directory: TempDir) -> Self {
         let stack = Self::run(directory.path(), FunctionLimits::AWS, &[]).await;
         Self { stack, directory }
@@ -160,72 +181,72 @@ impl TestStack {
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
             .collect();
-        let catalogs = Catalogs::read(&catalog::sample()).expect("the sample is read");
+        let catalogs = Catalogs::read(&catalog::sample()).expect("the sample is valid");
         let options =
             Options { environment, function_limits: limits, ..Options::new(binaries, catalogs) };
         Stack::start(reservation, options).await.expect("the stack starts")
     }
 
-    /// The same stack, stopped and started again on the same data.
+    /// Restarts the stack on the same data.
     pub async fn restart(self) -> Self {
         let Self { stack, directory } = self;
         stack.stop().await;
         Self::start_on(directory).await
     }
 
-    /// Where the gateway is.
+    /// The URL of the gateway.
     pub fn base_url(&self) -> String {
         self.stack.base_url()
     }
 
-    /// A directory that is the test's own.
+    /// The temporary directory of the test. The stack keeps its data in it.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The stack itself.
+    /// The stack as the crate `local` starts it.
     pub fn stack(&self) -> &Stack {
         &self.stack
     }
 
-    /// A caller of the sample catalog's organization who may do everything.
+    /// A client with every permission in the sample catalog's organization.
     pub fn api(&self) -> Api {
         self.api_with(Token::default())
     }
 
-    /// A caller with another token.
+    /// A client with this token.
     pub fn api_with(&self, token: Token) -> Api {
         Api::new(self.base_url(), token)
     }
 
-    /// The table.
+    /// The table, for the operator's functions of the crate `admin`.
     pub fn table(&self) -> Table {
         self.stack.stores().table()
     }
 
-    /// What a function has written since the stack was started.
+    /// The log of a function since the start of the stack.
     pub fn log(&self, function: FunctionName) -> String {
-        fs::read_to_string(self.stack.log(function)).expect("a log is text")
+        fs::read_to_string(self.stack.log(function)).expect("the log is UTF-8")
     }
 
-    /// The one line that the functions have written of the request that was answered so.
-    pub fn line_of(&self, answer: &Answer) -> Value {
-        let id = answer.header("x-amzn-requestid");
+    /// The log line of the request with this response. Asserts that there is exactly one.
+    pub fn log_line_of(&self, response: &Response) -> Value {
+        let id = response.header("x-amzn-requestid");
         let log = FunctionName::ALL.map(|function| self.log(function)).concat();
         let lines = log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
-        // Whatever else was logged on the request's way bears its identifier, too.
-        let of_request = |line: &Value| line["request_id"] == id && line["status"].is_u64();
-        let mut lines: Vec<_> = lines.filter(of_request).collect();
+        // Spans and warnings of the request have its identifier too, but no status.
+        let is_request_line = |line: &Value| line["request_id"] == id && line["status"].is_u64();
+        let mut lines: Vec<_> = lines.filter(is_request_line).collect();
         assert_eq!(lines.len(), 1, "{lines:?} of the request {id}");
         lines.remove(0)
     }
 
-    /// Why the request that was answered so failed, as its [line](Self::line_of) says.
-    pub fn cause_of(&self, answer: &Answer) -> String {
-        self.line_of(answer)["cause"].as_str().expect("a failure has a cause").to_owned()
+    /// The cause in the [log line](Self::log_line_of) of the request with this response.
+    pub fn logged_cause_of(&self, response: &Response) -> String {
+        self.log_line_of(response)["cause"].as_str().expect("the line has a cause").to_owned()
     }
 
-    /// What the stores hold now.
+    /// Reads both stores completely.
     pub async fn contents(&self) -> Contents {
         let mut pages = self.dynamodb().scan().table_name(TABLE).into_paginator().items().send();
         let mut items = BTreeMap::new();
@@ -237,7 +258,7 @@ impl TestStack {
         Contents { items, objects: self.objects().await }
     }
 
-    /// Downloads every object of the bucket, for the digest of its bytes.
+    /// Downloads every object to compute its digest.
     async fn objects(&self) -> BTreeMap<String, Digest> {
         const CONCURRENT_DOWNLOADS: usize = 8;
 
@@ -255,8 +276,8 @@ impl TestStack {
         stream::iter(downloads).buffer_unordered(CONCURRENT_DOWNLOADS).collect().await
     }
 
-    /// Changes one attribute of an item, making the item if there is none.
-    pub async fn set(&self, (pk, sk): (&str, &str), name: &str, value: AttributeValue) {
+    /// Sets one attribute of an item. Creates the item if it does not exist.
+    pub async fn set_attribute(&self, (pk, sk): (&str, &str), name: &str, value: AttributeValue) {
         let key = |key: &str| AttributeValue::S(key.to_owned());
         let update = self.dynamodb().update_item().table_name(TABLE);
         let update = update.key("PK", key(pk)).key("SK", key(sk));
@@ -266,42 +287,44 @@ impl TestStack {
         update.send().await.expect("the table can be written");
     }
 
-    /// A client of the table's store.
+    /// A client of the embedded DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         self.stack.stores().dynamodb_client()
     }
 }
 
-/// A stack whose functions reach its stores by way of proxies, which see what is asked, once it has
-/// started: to the requests of their start, nobody answers.
+/// A stack with a [`Proxy`] between its functions and each store.
+///
+/// The proxies have no endpoint until the stack has started, so the requests of the functions'
+/// cold start fail.
 #[derive(Debug)]
 pub struct ProxiedStack {
     /// The stack.
     pub stack: TestStack,
-    /// Before its table.
+    /// The proxy of the table.
     pub dynamodb: Proxy,
-    /// Before its bucket.
+    /// The proxy of the bucket.
     pub s3: Proxy,
 }
 
 impl ProxiedStack {
-    /// A new stack with the sample catalog, and these limits.
+    /// Starts a stack with the sample catalog and these limits.
     pub async fn start(limits: FunctionLimits) -> Self {
-        // Where the stores are is known once they run, and the functions then run, too.
+        // The functions start together with the stores, before the stores' endpoints are known.
         let dynamodb = Proxy::start(String::new()).await;
         let s3 = Proxy::start(String::new()).await;
         let environment = [
             ("AWS_ENDPOINT_URL_DYNAMODB", Some(dynamodb.url())),
             ("AWS_ENDPOINT_URL_S3", Some(s3.url())),
         ];
-        let stack = TestStack::start_within(limits, &environment).await;
+        let stack = TestStack::start_with_limits(limits, &environment).await;
         dynamodb.set_endpoint(stack.stack().stores().dynamodb_endpoint());
         s3.set_endpoint(stack.stack().stores().s3_endpoint());
         Self { stack, dynamodb, s3 }
     }
 
-    /// What IAM must allow for what was asked of the stores since the last call.
-    pub fn needed(&self) -> BTreeSet<Permission> {
-        self.dynamodb.needed().into_iter().chain(self.s3.needed()).collect()
+    /// The IAM permissions that the requests to both stores since the last call require.
+    pub fn take_permissions(&self) -> BTreeSet<Permission> {
+        self.dynamodb.take_permissions().into_iter().chain(self.s3.take_permissions()).collect()
     }
 }

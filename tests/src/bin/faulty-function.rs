@@ -1,4 +1,4 @@
-//! A function that fails: how, the catalog in a request's path says.
+//! A Lambda function that fails. The catalog in the request's path selects the failure.
 
 use std::{future, process};
 
@@ -15,6 +15,6 @@ async fn fail(event: LambdaEvent<Value>) -> Result<Value, Error> {
         Some("crash") => process::exit(1),
         Some("error") => Err("on purpose".into()),
         Some("hang") => future::pending().await,
-        _ => Ok(json!("no proxy response")),
+        _ => Ok(json!("not a proxy response")),
     }
 }

@@ -1,4 +1,4 @@
-//! Reads openapi.yaml, as far as it speaks of what goes over the wire.
+//! Reads the operations, parameters, bodies and headers of openapi.yaml.
 
 use std::{collections::BTreeMap, fs};
 
@@ -7,9 +7,9 @@ use jsonschema::{Draft, Registry, RegistryBuilder, Validator};
 use local::build::workspace;
 use serde_json::{Value, json};
 
-use super::{Contract, Field, Form, Operation, Response, Responses};
+use super::{Contract, Field, FormSpec, Operation, ResponseSpec, ResponseSpecs};
 
-/// What the document is called where its schemas are compiled.
+/// Base URI of the document, for `$ref` in its schemas.
 const URI: &str = "urn:contract";
 
 const METHODS: [Method; 7] = [
@@ -34,7 +34,7 @@ impl Contract {
         let components = root.at("components").expect("there are components");
         let not_found =
             components.at("responses").and_then(|responses| responses.at("NoSuchRoute"));
-        let not_found = not_found.expect("what is no route is documented").response();
+        let not_found = not_found.expect("the response NoSuchRoute is documented").response();
         let security = components.at("securitySchemes").expect("there are security schemes");
         Self {
             operations,
@@ -45,23 +45,24 @@ impl Contract {
 }
 
 fn document() -> Value {
-    let text = fs::read_to_string(workspace().join("openapi.yaml")).expect("openapi.yaml");
+    let text = fs::read_to_string(workspace().join("openapi.yaml")).expect("openapi.yaml exists");
     yaml_serde::from_str(&text).expect("openapi.yaml is YAML")
 }
 
 fn schemas(document: &Value) -> Registry<'_> {
     let schemas = Registry::new().add(URI, document).and_then(RegistryBuilder::prepare);
-    schemas.expect("openapi.yaml holds schemas")
+    schemas.expect("the schemas of openapi.yaml are valid")
 }
 
 fn operations(path: &str, item: &Node<'_>) -> Vec<Operation> {
     let operation = |method: Method| {
         let operation = item.at(&method.as_str().to_ascii_lowercase())?;
-        let parameters = |place| {
+        let parameters = |location| {
             let lists = [item, &operation].into_iter().filter_map(|node| node.at("parameters"));
             let all = lists.flat_map(|list| list.members().collect::<Vec<_>>());
-            let here = all.filter(|(_, parameter)| parameter.text("in") == place);
-            here.map(|(_, parameter)| (parameter.text("name").to_owned(), parameter.field()))
+            let matching = all.filter(|(_, parameter)| parameter.text("in") == location);
+            matching
+                .map(|(_, parameter)| (parameter.text("name").to_owned(), parameter.field()))
                 .collect()
         };
         let headers: BTreeMap<String, Field> = parameters("header");
@@ -81,20 +82,21 @@ fn operations(path: &str, item: &Node<'_>) -> Vec<Operation> {
     METHODS.into_iter().filter_map(operation).collect()
 }
 
-/// A place in the document.
+/// A node of the document.
 #[derive(Clone)]
 struct Node<'a> {
     document: &'a Value,
     schemas: &'a Registry<'a>,
+    /// The node's JSON Pointer.
     pointer: String,
 }
 
 impl<'a> Node<'a> {
     fn value(&self) -> &'a Value {
-        self.document.pointer(&self.pointer).expect("a place in the document")
+        self.document.pointer(&self.pointer).expect("the pointer of a node is valid")
     }
 
-    /// The member `name`, or what it refers to.
+    /// The member `name`. Follows its `$ref` if it has one.
     fn at(&self, name: &str) -> Option<Self> {
         let name = name.replace('~', "~0").replace('/', "~1");
         let member = Self { pointer: format!("{}/{name}", self.pointer), ..self.clone() };
@@ -118,40 +120,40 @@ impl<'a> Node<'a> {
         self.value()[name].as_str().unwrap_or_default()
     }
 
-    /// The schema at the member `schema`.
+    /// The validator of the member `schema`.
     fn schema(&self) -> Validator {
-        let schema = self.at("schema").expect("what goes over the wire has a schema");
+        let schema = self.at("schema").expect("the node has a schema");
         jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_registry(self.schemas)
             .should_validate_formats(true)
             .build(&json!({ "$ref": format!("{URI}#{}", schema.pointer) }))
-            .expect("a schema is one")
+            .expect("the schema is valid")
     }
 
     fn field(&self) -> Field {
         Field { required: self.value()["required"] == true, schema: self.schema() }
     }
 
-    fn form(&self) -> Form {
+    fn form(&self) -> FormSpec {
         let content = self.at("content").and_then(|content| content.at("multipart/form-data"));
-        let form = content.expect("a request's body is a form");
+        let form = content.expect("the request body is a form");
         let parts =
             form.at("encoding").into_iter().flat_map(|parts| parts.members().collect::<Vec<_>>());
         let json = parts.filter(|(_, part)| part.text("contentType") == "application/json");
-        Form { schema: form.schema(), json: json.map(|(name, _)| name).collect() }
+        FormSpec { schema: form.schema(), json: json.map(|(name, _)| name).collect() }
     }
 
-    fn responses(&self) -> Responses {
-        let status = |text: String| text.parse().expect("a status");
+    fn responses(&self) -> ResponseSpecs {
+        let status = |text: String| text.parse().expect("a status code");
         self.members().map(|(name, response)| (status(name), response.response())).collect()
     }
 
-    fn response(&self) -> Response {
+    fn response(&self) -> ResponseSpec {
         let members = |name| self.at(name).map(|node| node.members().collect::<Vec<_>>());
         let headers = members("headers").unwrap_or_default().into_iter();
         let content = members("content").unwrap_or_default().into_iter();
-        Response {
+        ResponseSpec {
             headers: headers
                 .map(|(name, node)| (name.to_ascii_lowercase(), node.field()))
                 .collect(),
@@ -159,7 +161,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The header that a security scheme's credentials come in.
+    /// The header with the credentials of a security scheme.
     fn credential(&self) -> String {
         match self.text("type") {
             "apiKey" => self.text("name").to_ascii_lowercase(),
@@ -173,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_example_is_as_its_schema_says() {
+    fn every_example_matches_its_schema() {
         let document = document();
         let schemas = schemas(&document);
         let root = Node { document: &document, schemas: &schemas, pointer: String::new() };
@@ -188,9 +190,9 @@ mod tests {
             for (_, content) in content.flat_map(|content| content.members().collect::<Vec<_>>()) {
                 for (_, example) in content.at("examples").expect("an example").members() {
                     let value = &example.value()["value"];
-                    let faults: Vec<_> =
+                    let violations: Vec<_> =
                         content.schema().iter_errors(value).map(|e| e.to_string()).collect();
-                    assert_eq!(faults, [""; 0], "{name}: {value}");
+                    assert_eq!(violations, [""; 0], "{name}: {value}");
                     examples += 1;
                 }
             }

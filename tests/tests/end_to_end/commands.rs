@@ -1,4 +1,4 @@
-//! The commands, as an operator types them: `admin`, and `local` itself.
+//! The commands `admin` and `local`, run as processes.
 
 use std::{fs, path::PathBuf, process::Output, time::Duration};
 
@@ -12,7 +12,7 @@ use tests::{
     api::Api,
     form::Form,
     process::{self, Local, TIMEOUT, children, command, is_running},
-    stack::{DEBIAN, KAFKA_ON_DEBIAN, NOBODYS_CUSTOMIZATION, REGISTRY, SAMPLE_CATALOG, TestStack},
+    stack::{DEBIAN, KAFKA_ON_DEBIAN, MISSING_CUSTOMIZATION, REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 use tokio::{
     net::TcpListener,
@@ -32,30 +32,30 @@ async fn admin(stack: &TestStack, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// The lines that a command that did its work printed.
+/// The standard output of a command. Asserts success.
 #[track_caller]
-fn printed(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// What a command that did not told of why.
+/// The standard error of a command. Asserts failure without standard output.
 #[track_caller]
-fn refused(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!(output.stdout, b"", "nothing was done");
+    assert_eq!(output.stdout, b"", "a failed command prints no result");
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 #[tokio::test]
-async fn each_command_names_the_commit_that_it_was_built_from() {
+async fn the_version_names_the_commit_of_the_build() {
     let mut git = Command::new("git");
     git.args(["rev-parse", "HEAD"]).current_dir(workspace());
-    // An unpacked archive of the source has no commit to name.
+    // A source archive has no git repository.
     let head = git.output().await.ok().filter(|output| output.status.success());
     let head = head.map(|output| String::from_utf8(output.stdout).unwrap());
     for name in ["admin", "local"] {
-        let line = printed(&command(name).await.arg("--version").output().await.unwrap());
+        let line = stdout(&command(name).await.arg("--version").output().await.unwrap());
         let version = line.strip_prefix(&format!("{name} {}", env!("CARGO_PKG_VERSION")));
         let Some(head) = &head else {
             assert_eq!(version, Some("\n"));
@@ -68,7 +68,7 @@ async fn each_command_names_the_commit_that_it_was_built_from() {
 }
 
 #[tokio::test]
-async fn an_import_adds_and_replaces_and_changes_nothing_the_second_time() {
+async fn an_import_adds_records_and_is_idempotent() {
     let stack = TestStack::start().await;
     let file = stack.directory().join("catalogs.json");
     let catalogs = json!({
@@ -80,7 +80,7 @@ async fn an_import_adds_and_replaces_and_changes_nothing_the_second_time() {
                 "application_id": "redis-7",
                 "product_key": "redis",
                 "branch": "7",
-                // These two are in the table already.
+                // Both are in the table already, from the sample catalog.
                 "base_image_id": DEBIAN,
                 "registry_id": REGISTRY,
                 "latest_release": {
@@ -92,9 +92,9 @@ async fn an_import_adds_and_replaces_and_changes_nothing_the_second_time() {
     fs::write(&file, catalogs.to_string()).unwrap();
     let arguments = ["import", "--table", "customizations", file.to_str().unwrap()];
     let expected = format!("imported 3 records from {}\n", file.display());
-    assert_eq!(printed(&admin(&stack, &arguments).await), expected);
+    assert_eq!(stdout(&admin(&stack, &arguments).await), expected);
     let contents = stack.contents().await;
-    assert_eq!(printed(&admin(&stack, &arguments).await), expected);
+    assert_eq!(stdout(&admin(&stack, &arguments).await), expected);
     assert_eq!(stack.contents().await, contents);
 
     let created = stack.api().create_in("caches", Form::upload()).await;
@@ -103,7 +103,7 @@ async fn an_import_adds_and_replaces_and_changes_nothing_the_second_time() {
 }
 
 #[tokio::test]
-async fn an_import_with_faults_writes_nothing() {
+async fn an_invalid_import_writes_nothing() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let file = stack.directory().join("catalogs.json");
@@ -127,18 +127,18 @@ async fn an_import_with_faults_writes_nothing() {
          catalogs[0].org_id: the catalog belongs to 68c0f832-5169-4433-ab2f-40e939e3f1bc; it cannot be given away\n",
         file.display(),
     );
-    assert_eq!(refused(&output), expected);
+    assert_eq!(stderr(&output), expected);
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn what_the_pipeline_found_is_recorded_and_answered() {
+async fn build_results_and_statuses_are_recorded_and_returned() {
     let stack = TestStack::start().await;
     let id = stack.api().create(Form::upload()).await.id();
-    let of = ["--table", "customizations", "--catalog", SAMPLE_CATALOG, "--customization", &id];
-    let record = async |more: &[&str]| {
+    let target = ["--table", "customizations", "--catalog", SAMPLE_CATALOG, "--customization", &id];
+    let record = async |result: &[&str]| {
         let arguments =
-            [&["record-build"][..], &of, &["--application", KAFKA_ON_DEBIAN], more].concat();
+            [&["record-build"][..], &target, &["--application", KAFKA_ON_DEBIAN], result].concat();
         admin(&stack, &arguments).await
     };
     let releasable = async || {
@@ -158,7 +158,7 @@ async fn what_the_pipeline_found_is_recorded_and_answered() {
         "https://x/",
     ];
     assert_eq!(
-        printed(&record(&failed).await),
+        stdout(&record(&failed).await),
         format!("recorded FAILED for application {KAFKA_ON_DEBIAN}\n")
     );
     let found = releasable().await;
@@ -171,38 +171,39 @@ async fn what_the_pipeline_found_is_recorded_and_answered() {
     });
     assert_eq!(failure, expected);
 
-    printed(&record(&["--status", "SUCCEEDED"]).await);
+    stdout(&record(&["--status", "SUCCEEDED"]).await);
     let found = releasable().await;
     assert_eq!((&found["status"], found.get("failure")), (&json!("SUCCEEDED"), None));
 
     let set_status = async |status: &str| {
-        admin(&stack, &[&["set-status"][..], &of, &["--status", status, "--by", "jane"]].concat())
-            .await
+        let arguments =
+            [&["set-status"][..], &target, &["--status", status, "--by", "jane"]].concat();
+        admin(&stack, &arguments).await
     };
     let expected = format!("customization {id} is PROCESSING_CREATE_STARTED\n");
-    assert_eq!(printed(&set_status("PROCESSING_CREATE_STARTED").await), expected);
+    assert_eq!(stdout(&set_status("PROCESSING_CREATE_STARTED").await), expected);
     let body = stack.api().customization(&id).await.json();
     assert_eq!(body["status"], "PROCESSING_CREATE_STARTED");
     assert_eq!((&body["updated_by"], body.get("removed_by")), (&json!("jane"), None));
-    assert!(refused(&set_status("PAUSED").await).contains("invalid value 'PAUSED'"));
+    assert!(stderr(&set_status("PAUSED").await).contains("invalid value 'PAUSED'"));
 }
 
 #[tokio::test]
-async fn nothing_is_recorded_of_what_is_not_there() {
+async fn an_invalid_build_result_or_status_is_refused() {
     let stack = TestStack::start().await;
     let filter = json!({"product_key": "postgresql"});
     let id = stack.api().create(Form::upload().filter(filter)).await.id();
     let before = stack.contents().await;
     let postgresql = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a05";
     let missing =
-        format!("error: catalog {SAMPLE_CATALOG} has no customization {NOBODYS_CUSTOMIZATION}\n");
+        format!("error: catalog {SAMPLE_CATALOG} has no customization {MISSING_CUSTOMIZATION}\n");
     let not_affected = |id: &str| {
         format!("error: application {id} is not among those that the customization is for\n")
     };
-    for (command, customization, more, message) in [
+    for (command, customization, options, message) in [
         (
             "record-build",
-            NOBODYS_CUSTOMIZATION,
+            MISSING_CUSTOMIZATION,
             &["--application", postgresql, "--status", "PENDING"][..],
             missing.clone(),
         ),
@@ -219,9 +220,9 @@ async fn nothing_is_recorded_of_what_is_not_there() {
             &["--application", postgresql, "--status", "PENDING", "--cause", "UNKNOWN"],
             "error: --cause, --description and --source-url go with --status FAILED only\n".into(),
         ),
-        ("set-status", NOBODYS_CUSTOMIZATION, &["--status", "DELETED"], missing),
+        ("set-status", MISSING_CUSTOMIZATION, &["--status", "DELETED"], missing),
     ] {
-        let of = [
+        let target = [
             "--table",
             "customizations",
             "--catalog",
@@ -229,14 +230,14 @@ async fn nothing_is_recorded_of_what_is_not_there() {
             "--customization",
             customization,
         ];
-        let output = admin(&stack, &[&[command][..], &of, more].concat()).await;
-        assert_eq!(refused(&output), message);
+        let output = admin(&stack, &[&[command][..], &target, options].concat()).await;
+        assert_eq!(stderr(&output), message);
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn one_command_serves_it_all_and_stops_it_all() {
+async fn local_starts_and_stops_the_whole_stack() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
@@ -246,35 +247,35 @@ async fn one_command_serves_it_all_and_stops_it_all() {
         let api = Api::new(local.url.clone(), Token::default());
         let id = api.create(Form::upload()).await.id();
         assert_eq!(api.customization(&id).await.status, 200);
-        let other_name = api.header("host", "build-machine:9000");
-        assert_eq!(other_name.customization(&id).await.status, 200);
+        let allowed_host = api.header("host", "build-machine:9000");
+        assert_eq!(allowed_host.customization(&id).await.status, 200);
         let pid = local.pid();
         let functions = children(pid);
         assert!(functions.len() >= 2, "{functions:?}");
 
-        // A second one finds the port and the data taken.
+        // A second process must not use the same port or the same data.
         let port = local.url.rsplit(':').next().unwrap();
         let second = || Command::new(PathBuf::from("/proc").join(pid.to_string()).join("exe"));
-        let other = directory.path().join("other");
-        let arguments_of_second = ["--port", port, "--data-dir", other.to_str().unwrap()];
-        let output = second().args(arguments_of_second).output().await.unwrap();
+        let other_data = directory.path().join("other");
+        let same_port = ["--port", port, "--data-dir", other_data.to_str().unwrap()];
+        let output = second().args(same_port).output().await.unwrap();
         let message = format!("local: port {port} is in use by another program\n");
-        assert_eq!(refused(&output), message);
+        assert_eq!(stderr(&output), message);
         let output = second().args(arguments).output().await.unwrap();
-        let message = refused(&output);
+        let message = stderr(&output);
         assert!(message.contains("is in use"), "{message}");
 
         kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
         let status = timeout(TIMEOUT, local.process.wait()).await.unwrap().unwrap();
         assert!(status.success(), "{status}");
         for function in functions {
-            // A killed process may need a moment to end on a busy machine.
+            // On a busy machine a killed process takes a moment to end.
             let ended = async {
                 while is_running(function) {
                     sleep(Duration::from_millis(10)).await;
                 }
             };
-            timeout(TIMEOUT, ended).await.expect("no process is left");
+            timeout(TIMEOUT, ended).await.expect("every function has ended");
         }
         let port = local.url.rsplit(':').next().unwrap().parse().unwrap();
         assert!(TcpListener::bind(("127.0.0.1", port)).await.is_ok(), "the port is free again");
@@ -282,7 +283,7 @@ async fn one_command_serves_it_all_and_stops_it_all() {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_is_started_again() {
+async fn a_killed_function_is_restarted() {
     let stack = TestStack::start().await;
     let id = stack.api().create(Form::upload()).await.id();
     let functions = process::functions(&stack);
@@ -295,7 +296,7 @@ async fn a_function_that_dies_is_started_again() {
 }
 
 #[tokio::test]
-async fn the_stores_alone_are_served_with_the_functions_environment() {
+async fn local_stores_writes_the_environment_of_the_functions() {
     let directory = tempfile::tempdir().unwrap();
     let (data, env_file) = (directory.path().join("data"), directory.path().join("env"));
     let arguments =
@@ -320,11 +321,11 @@ async fn the_stores_alone_are_served_with_the_functions_environment() {
 }
 
 #[tokio::test]
-async fn a_token_says_what_it_is_told_to() {
+async fn local_token_has_the_requested_claims() {
     let arguments =
         ["token", "--org", "o", "--user", "u", "--perm", "p", "--perm", "q", "--expires-in", "60"];
     let output = command("local").await.args(arguments).output().await.unwrap();
-    let token = printed(&output);
+    let token = stdout(&output);
     let claims = token.split('.').nth(1).unwrap();
     let claims = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(claims).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();

@@ -1,4 +1,4 @@
-//! Every row of the contract's tables: each refusal with its exact body, and nothing stored.
+//! Errors of the contract: the exact body of each, and that nothing is stored.
 
 use archive_builder::{Gzip, Tarball};
 use http::Method;
@@ -6,15 +6,15 @@ use serde_json::json;
 use tests::{
     api::Problem,
     form::Form,
-    stack::{NOBODYS_CUSTOMIZATION, SAMPLE_CATALOG, TestStack},
+    stack::{MISSING_CUSTOMIZATION, SAMPLE_CATALOG, TestStack},
 };
 
 #[tokio::test]
-async fn what_does_not_exist_is_not_found() {
+async fn a_missing_resource_or_route_is_not_found() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let api = stack.api();
-    for catalog in ["nobodys", "a%23b", "a%2Fb", &"a".repeat(129)] {
+    for catalog in ["missing", "a%23b", "a%2Fb", &"a".repeat(129)] {
         println!("{catalog}");
         let posted = api.post(catalog, "text/plain", Vec::new()).await;
         posted.assert_problem(&Problem::CATALOG_NOT_FOUND);
@@ -23,7 +23,7 @@ async fn what_does_not_exist_is_not_found() {
         let path = format!("/v1/catalogs/{catalog}/files/x");
         api.get(&path).await.assert_problem(&Problem::CATALOG_NOT_FOUND);
     }
-    for id in ["x", NOBODYS_CUSTOMIZATION, "%23"] {
+    for id in ["x", MISSING_CUSTOMIZATION, "%23"] {
         api.customization(id).await.assert_problem(&Problem::CUSTOMIZATION_NOT_FOUND);
     }
     for digest in ["x", &"0".repeat(64), &"A".repeat(64)] {
@@ -43,7 +43,7 @@ async fn what_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_download_needs_a_file_name() {
+async fn a_download_link_without_a_valid_file_name_is_refused() {
     let stack = TestStack::start().await;
     let created = stack.api().create(Form::upload()).await.json();
     let digest = created["artifact"]["id"].as_str().unwrap();
@@ -58,8 +58,9 @@ async fn a_download_needs_a_file_name() {
     }
 }
 
-/// An archive of exactly this many bytes: noise, which does not compress, and a comment in the
-/// gzip header that fills up what is missing.
+/// An archive of exactly this many bytes.
+///
+/// Its file is random, so that it does not compress; a comment in the gzip header pads it.
 fn archive_of(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut noise = std::iter::repeat_with(|| {
@@ -89,18 +90,18 @@ async fn a_file_may_have_4_500_000_bytes_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_hostile_archive_is_refused_and_not_stored() {
+async fn a_path_traversal_in_an_archive_is_refused() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
-    let hostile = Tarball::new().file("../../etc/passwd", b"root::0:0:::\n").gzip();
-    let answer = stack.api().create(Form::new().file("a.tgz", &hostile)).await;
+    let path_traversal = Tarball::new().file("../../etc/passwd", b"root::0:0:::\n").gzip();
+    let response = stack.api().create(Form::new().file("a.tgz", &path_traversal)).await;
     let message = "entry `../../etc/passwd` has `..` in its path";
-    answer.assert_problem(&Problem::violations([("file", message)]));
+    response.assert_problem(&Problem::violations([("file", message)]));
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn a_filter_must_match_something_released() {
+async fn a_filter_without_a_released_application_is_refused() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let api = stack.api();
@@ -110,8 +111,8 @@ async fn a_filter_must_match_something_released() {
         json!({"product_key": "apache_kafka", "branch": "4"}),
         json!({"product_key": "postgresql", "base_image_id": "cc6c7f4d-b38a-405b-a1ca-3ac0a79418c1"}),
     ] {
-        let answer = api.create(Form::upload().filter(filter)).await;
-        answer.assert_problem(&Problem::NOT_RELEASED);
+        let response = api.create(Form::upload().filter(filter)).await;
+        response.assert_problem(&Problem::NOT_RELEASED);
     }
     assert_eq!(stack.contents().await, before);
 }

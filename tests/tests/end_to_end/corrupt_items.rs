@@ -1,4 +1,4 @@
-//! Items that are not what their keys promise, and values that are newer than this version.
+//! Items with an attribute of the wrong type, and items of a later version.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::csp::Token;
@@ -16,7 +16,7 @@ fn text(text: &str) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
+async fn a_corrupt_item_is_a_500_only_for_requests_that_read_it() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let postgresql = || Form::upload().filter(json!({"product_key": "postgresql"}));
@@ -43,11 +43,11 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
         ("PRODUCT#argo-cd".to_owned(), "PRODUCT".to_owned(), "name"),
     ];
     for (pk, sk, name) in &corrupt {
-        stack.set((pk, sk), name, number()).await;
+        stack.set_attribute((pk, sk), name, number()).await;
     }
 
     let argo = Form::upload().filter(json!({"product_key": "argo-cd"}));
-    let answers = [
+    let responses = [
         api.customization(&with_corrupt_record).await,
         api.customization(&with_corrupt_build).await,
         api.customization(&with_corrupt_application).await,
@@ -55,36 +55,36 @@ async fn a_corrupt_item_is_a_500_for_what_needs_it_alone() {
         api.create_in(OTHER_CATALOG, Form::upload()).await,
         api.create(argo).await,
     ];
-    for (answer, (pk, sk, _)) in answers.iter().zip(&corrupt) {
+    for (response, (pk, sk, _)) in responses.iter().zip(&corrupt) {
         println!("{pk} {sk}");
-        answer.assert_problem(&Problem::INTERNAL);
-        let cause = stack.cause_of(answer);
+        response.assert_problem(&Problem::INTERNAL);
+        let cause = stack.logged_cause_of(response);
         assert!(cause.contains(&format!("the item {pk} {sk} is corrupt: ")), "{cause}");
     }
 
     let other = Token::default().organization(OTHER_ORGANIZATION);
-    let not_theirs = stack.api_with(other).customization(&with_corrupt_record).await;
-    not_theirs.assert_problem(&Problem::CATALOG_NOT_FOUND);
+    let of_other_tenant = stack.api_with(other).customization(&with_corrupt_record).await;
+    of_other_tenant.assert_problem(&Problem::CATALOG_NOT_FOUND);
     assert_eq!(api.customization(&sound).await.status, 200);
     assert_eq!(api.create(postgresql()).await.status, 201);
     assert_eq!(with_key("sound").create(postgresql()).await.status, 201);
 }
 
 #[tokio::test]
-async fn values_and_attributes_of_a_later_version_pass_through() {
+async fn values_and_attributes_of_a_later_version_are_accepted() {
     let stack = TestStack::start().await;
     let id = stack.api().create(Form::upload()).await.id();
     let record = (&*format!("CUSTOMIZATIONS#{SAMPLE_CATALOG}"), &*format!("CUSTOMIZATION#{id}"));
-    stack.set(record, "status", text("HIBERNATED")).await;
-    stack.set(record, "invented_later", text("x")).await;
+    stack.set_attribute(record, "status", text("HIBERNATED")).await;
+    stack.set_attribute(record, "invented_later", text("x")).await;
     let partition = format!("CUSTOMIZATION#{id}");
     let build = (&*partition, &*format!("BUILD#{KAFKA_ON_DEBIAN}"));
-    stack.set(build, "application_id", text(KAFKA_ON_DEBIAN)).await;
-    stack.set(build, "status", text("POSTPONED")).await;
+    stack.set_attribute(build, "application_id", text(KAFKA_ON_DEBIAN)).await;
+    stack.set_attribute(build, "status", text("POSTPONED")).await;
 
-    let answer = stack.api().customization(&id).await;
-    assert_eq!(answer.status, 200, "{:?}", answer.body);
-    let body = answer.json();
+    let response = stack.api().customization(&id).await;
+    assert_eq!(response.status, 200, "{:?}", response.body);
+    let body = response.json();
     assert_eq!(body["status"], "HIBERNATED");
     let releasables = body["affected_releasables"].as_array().unwrap();
     let found = releasables.iter().find(|one| one["application_id"] == KAFKA_ON_DEBIAN).unwrap();

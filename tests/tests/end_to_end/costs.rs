@@ -1,4 +1,5 @@
-//! What requests cost: the operations and the sizes that the runbook reckons with.
+//! Costs: the store operations of each request and the size of each item, as the runbook lists
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +12,14 @@ use shared::{
     routes::Operation,
 };
 use tests::{
-    api::Answer,
+    api::Response,
     form::Form,
     stack::{DEBIAN, KAFKA_ON_DEBIAN, ProxiedStack, REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 
 const RUNBOOK: &str = include_str!("../../../docs/operations.md");
 
-/// Asserts that the runbook has these rows of a table.
+/// Prints these table rows and asserts that the runbook has them.
 #[track_caller]
 fn assert_documented(rows: &[String]) {
     for row in rows {
@@ -28,8 +29,8 @@ fn assert_documented(rows: &[String]) {
     assert!(missing.is_empty(), "docs/operations.md lacks {missing:#?}");
 }
 
-/// Operations in the order of their names, each with how often it was asked for.
-fn counted(operations: Vec<String>) -> String {
+/// Formats the number of each operation, such as `1 BatchGetItem, 2 Query`.
+fn format_counts(operations: Vec<String>) -> String {
     let mut counts = BTreeMap::<_, u32>::new();
     for operation in operations {
         *counts.entry(operation).or_default() += 1;
@@ -37,26 +38,26 @@ fn counted(operations: Vec<String>) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }
-    let counted = counts.iter().map(|(operation, count)| format!("{count} {operation}"));
-    counted.collect::<Vec<_>>().join(", ")
+    let formatted = counts.iter().map(|(operation, count)| format!("{count} {operation}"));
+    formatted.collect::<Vec<_>>().join(", ")
 }
 
 #[tokio::test]
-async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
+async fn the_runbook_lists_the_store_operations_of_each_request() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
     let keyed = api.header("idempotency-key", "k");
-    let asked = || (dynamodb.take_operations(), s3.take_operations());
-    // What the start asked for.
-    drop(asked());
+    let take_operations = || (dynamodb.take_operations(), s3.take_operations());
+    // Discards the operations of the cold start.
+    drop(take_operations());
 
     let mut rows = Vec::new();
     let mut operations = BTreeSet::new();
-    let mut row = |operation: Option<Operation>, what: &str, status: u16, answer: &Answer| {
+    let mut row = |operation: Option<Operation>, name: &str, status: u16, response: &Response| {
         operations.extend(operation);
-        assert_eq!(answer.status, status, "{what}: {:?}", answer.body);
-        let (dynamodb, s3) = asked();
-        rows.push(format!("| {what} | {} | {} |", counted(dynamodb), counted(s3)));
+        assert_eq!(response.status, status, "{name}: {:?}", response.body);
+        let (dynamodb, s3) = take_operations();
+        rows.push(format!("| {name} | {} | {} |", format_counts(dynamodb), format_counts(s3)));
     };
     let create = Some(Operation::CreateCustomization);
     let get = Some(Operation::GetCustomization);
@@ -75,8 +76,8 @@ async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
     let read = api.customization(&created.id()).await;
     row(get, "get, the first in a minute", 200, &read);
     row(get, "get", 200, &api.customization(&created.id()).await);
-    let known = api.header("if-none-match", read.header("etag"));
-    row(get, "get, unchanged (304)", 304, &known.customization(&created.id()).await);
+    let conditional = api.header("if-none-match", read.header("etag"));
+    row(get, "get, unchanged (304)", 304, &conditional.customization(&created.id()).await);
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     row(Some(Operation::GetFile), "get a file's link", 200, &api.get(&file).await);
     row(None, "any, refused for its token", 401, &api.headers(&[]).get(&file).await);
@@ -85,7 +86,7 @@ async fn the_runbook_counts_what_each_request_asks_of_the_stores() {
     assert_eq!(operations, Operation::ALL.iter().copied().collect(), "every operation has a row");
 }
 
-/// What an attribute's value takes, in bytes.
+/// The size of an attribute value in bytes, as DynamoDB bills it.
 ///
 /// See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 fn bytes(value: &AttributeValue) -> usize {
@@ -96,12 +97,12 @@ fn bytes(value: &AttributeValue) -> usize {
         AttributeValue::M(map) => {
             3 + map.iter().map(|(k, v)| k.len() + bytes(v) + 1).sum::<usize>()
         }
-        other => panic!("{other:?} is in no item"),
+        other => panic!("no item has a value of this type: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn the_runbook_knows_the_sizes_of_items() {
+async fn the_runbook_lists_the_size_of_each_item() {
     let stack = TestStack::start().await;
     let id = stack.api().header("idempotency-key", "k").create(Form::kafka()).await.id();
     let result = BuildResult {
@@ -126,12 +127,13 @@ async fn the_runbook_knows_the_sizes_of_items() {
         ("product", "PRODUCT#apache_kafka", "PRODUCT"),
         ("registry", &format!("REGISTRY#{REGISTRY}"), "REGISTRY"),
     ]
-    .map(|(what, pk, sk)| {
-        let of_kind = |key: &&(String, String)| key.0 == pk && key.1.starts_with(sk);
-        let key = contents.items.keys().find(of_kind).expect(what);
+    .map(|(name, pk, sk)| {
+        let matches = |key: &&(String, String)| key.0 == pk && key.1.starts_with(sk);
+        let key = contents.items.keys().find(matches).expect(name);
         let item = &contents.items[key];
-        let size: usize = item.iter().map(|(name, value)| name.len() + bytes(value)).sum();
-        format!("| {what} | {size} |")
+        let size: usize =
+            item.iter().map(|(attribute, value)| attribute.len() + bytes(value)).sum();
+        format!("| {name} | {size} |")
     });
     assert_documented(&rows);
 }

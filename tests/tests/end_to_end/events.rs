@@ -1,4 +1,4 @@
-//! The events in `events/`: each is taken by the real function, in its own shape.
+//! The sample events in `events/`: the real functions accept each of them.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
@@ -7,16 +7,16 @@ use local::{
     function::{Deployment, Function, FunctionLimits, FunctionName},
 };
 use serde_json::{Value, json};
-use tests::stack::{NOBODYS_CUSTOMIZATION, TestStack, binaries};
+use tests::stack::{MISSING_CUSTOMIZATION, TestStack, binaries};
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events")
 }
 
-/// The event `name`, with a good token and the identifier of a customization that exists.
+/// The event `name` with a valid token and with `id` as its customization.
 fn event(name: &str, id: &str) -> Value {
     let text =
-        fs::read_to_string(directory().join(name)).unwrap().replace(NOBODYS_CUSTOMIZATION, id);
+        fs::read_to_string(directory().join(name)).unwrap().replace(MISSING_CUSTOMIZATION, id);
     let mut event: Value = serde_json::from_str(&text).unwrap();
     let token = format!("Bearer {}", Token::default().sign().unwrap());
     if name.ends_with(".rest.json") {
@@ -47,30 +47,30 @@ async fn invoke(function: &Arc<Function>, event: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_event_is_taken_by_its_function() {
+async fn every_sample_event_is_accepted_by_its_function() {
     let stack = TestStack::start().await;
-    let create = deploy(&stack, FunctionName::WriteCustomizations).await;
-    let get = deploy(&stack, FunctionName::ReadCustomizations).await;
-    let mut taken = BTreeSet::new();
+    let write = deploy(&stack, FunctionName::WriteCustomizations).await;
+    let read = deploy(&stack, FunctionName::ReadCustomizations).await;
+    let mut covered = BTreeSet::new();
     for shape in ["rest", "http"] {
         let mut send = async |function, name: &str, id: &str| {
             let name = format!("{name}.{shape}.json");
             let response = invoke(function, &event(&name, id)).await;
-            // API Gateway's HTTP API lists cookies apart, its REST API does not know the field.
+            // A response to an HTTP API has the field `cookies`, one to a REST API does not.
             assert_eq!(response.get("cookies").is_some(), shape == "http", "{name}");
-            taken.insert(name);
+            covered.insert(name);
             let body = response["body"].as_str().unwrap();
             let body: Value = serde_json::from_str(body).unwrap();
             (response["statusCode"].as_u64().unwrap(), response["headers"].clone(), body)
         };
-        let (status, headers, created) = send(&create, "create-customization", "").await;
+        let (status, headers, created) = send(&write, "create-customization", "").await;
         assert_eq!(status, 201, "{created}");
         let id = created["id"].as_str().unwrap();
         assert!(headers["location"].as_str().unwrap().ends_with(id));
 
-        let (status, _, customization) = send(&get, "get-customization", id).await;
+        let (status, _, customization) = send(&read, "get-customization", id).await;
         assert_eq!((status, &customization["id"]), (200, &created["id"]));
-        let (status, _, file) = send(&get, "get-file", "").await;
+        let (status, _, file) = send(&read, "get-file", "").await;
         assert_eq!(status, 200, "{file}");
         assert!(
             file["url"].as_str().unwrap().contains(created["artifact"]["id"].as_str().unwrap())
@@ -79,19 +79,19 @@ async fn every_event_is_taken_by_its_function() {
     let entries = fs::read_dir(directory()).unwrap();
     let all: BTreeSet<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(taken, all);
+    assert_eq!(covered, all);
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_what_its_event_claims_is_refused() {
+async fn an_event_with_an_invalid_body_is_refused() {
     const NOT_BASE64: &str = "the body is not valid base64";
     const NO_BOUNDARY: &str = "the body does not hold the boundary that the content type names";
     let stack = TestStack::start().await;
-    let create = deploy(&stack, FunctionName::WriteCustomizations).await;
+    let write = deploy(&stack, FunctionName::WriteCustomizations).await;
     let before = stack.contents().await;
     for name in ["create-customization.rest.json", "create-customization.http.json"] {
-        let honest = event(name, "");
-        let encoded = honest["body"].as_str().unwrap();
+        let valid = event(name, "");
+        let encoded = valid["body"].as_str().unwrap();
         let (head, tail) = encoded.split_at(76);
         for (body, is_base64, message) in [
             (json!("not base64!"), true, NOT_BASE64),
@@ -106,10 +106,10 @@ async fn a_body_that_is_not_what_its_event_claims_is_refused() {
             (json!(encoded), false, NO_BOUNDARY),
             (Value::Null, false, NO_BOUNDARY),
         ] {
-            let mut event = honest.clone();
+            let mut event = valid.clone();
             event["body"] = body;
             event["isBase64Encoded"] = json!(is_base64);
-            let response = invoke(&create, &event).await;
+            let response = invoke(&write, &event).await;
             let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
             let violation = json!({"field": "body", "message": message});
             assert_eq!(body["violations"], json!([violation]), "{}", event["body"]);

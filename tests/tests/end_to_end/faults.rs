@@ -1,8 +1,9 @@
-//! Fault injection: every fault at every call of every operation, once and always.
+//! Fault injection: every fault at every store call of every operation, once and always.
 //!
-//! Each cell of the table has a catalog of its own, so that all cells share one stack and run
-//! concurrently; the proxy recognizes a cell's requests by the catalog in them. `FAULT=TEXT` runs
-//! the cells whose names contain the text, such as
+//! All cases share one stack and run concurrently. Each case uses its own catalog, by which the
+//! proxy recognizes its requests.
+//!
+//! `FAULT=TEXT` runs the cases whose labels contain the text, such as
 //! `FAULT='CreateCustomization TransactWriteItems LoseResponse Once'`.
 
 use std::{
@@ -20,27 +21,27 @@ use serde_json::{from_value, json};
 use shared::routes::Operation;
 
 use tests::{
-    api::{Answer, Api, Problem},
+    api::{Api, Problem, Response},
     form::Form,
     proxy::{
-        Call, Fault,
+        Fault,
         Fault::{
             Cancel, Corrupt, Delay, Fail, FalseConflict, ForeignResponse, InvalidHttp,
             LoseResponse, Reset, ResetInRequest, ResetInResponse, Stall, Truncate, Unprocessed,
         },
-        InjectedFault, Times,
+        InjectedFault, RequestMatcher, Times,
     },
     stack::{Contents, ProxiedStack, REGISTRY, SAMPLE_CATALOG},
 };
 use tokio::sync::Semaphore;
 
-/// How many cases run beside each other. The functions have a process for each.
-const CASES_AT_ONCE: usize = 32;
+/// The number of cases that run concurrently. Each function may have as many processes.
+const CONCURRENT_CASES: usize = 32;
 
-/// What a client is answered.
+/// The response to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// As if nothing had happened.
+    /// 200 or 201.
     Success,
     /// 503.
     Unavailable,
@@ -49,25 +50,25 @@ enum Outcome {
 }
 use Outcome::{Internal, Success, Unavailable};
 
-/// A fault: the answer where it happens once, the answer where it happens for good, and how often
-/// the call is tried then.
+/// A fault, the outcome if it happens once, the outcome if it always happens, and the number of
+/// attempts then.
 type FaultRow = (Fault, Outcome, Outcome, usize);
 
-/// What any store or network does.
+/// Faults of any call: of the network, or of any store.
 const ANY: &[FaultRow] = &[
     (Reset, Success, Unavailable, 3),
     (LoseResponse, Success, Unavailable, 3),
-    // What is no HTTP is not tried again.
+    // The SDK does not retry after a response that is not HTTP.
     (InvalidHttp, Unavailable, Unavailable, 1),
     (Delay(Duration::from_millis(200)), Success, Success, 1),
     (Stall, Success, Unavailable, 2),
 ];
 
-const BROKEN_OFF: &[FaultRow] =
+const INCOMPLETE_RESPONSE: &[FaultRow] =
     &[(ResetInResponse, Success, Unavailable, 3), (Truncate, Success, Unavailable, 3)];
 
 const DYNAMODB: &[FaultRow] = &[
-    // Nor is what has no sense.
+    // The SDK does not retry after a response that is not JSON.
     (ForeignResponse, Unavailable, Unavailable, 1),
     (Fail(500, "InternalServerError"), Success, Unavailable, 3),
     (Fail(400, "ProvisionedThroughputExceededException"), Success, Unavailable, 3),
@@ -80,13 +81,13 @@ const BATCH: &[FaultRow] = &[(Unprocessed, Success, Unavailable, 6)];
 
 const TRANSACTION: &[FaultRow] = &[
     (Fail(400, "TransactionInProgressException"), Success, Unavailable, 3),
-    // What the SDK does not try again, and we do.
+    // The SDK does not retry these errors; the storage layer does.
     (Fail(400, "TransactionConflictException"), Success, Unavailable, 6),
     (Cancel(&["None", "TransactionConflict", "None"]), Success, Unavailable, 6),
     (Cancel(&["None", "None", "ThrottlingError"]), Success, Unavailable, 6),
     (Cancel(&["ProvisionedThroughputExceeded", "None", "None"]), Success, Unavailable, 6),
     (Cancel(&["ValidationError", "None", "None"]), Internal, Internal, 1),
-    // As when the answer to an attempt is lost while it is at work, and the next is in its way.
+    // The response to the first attempt is lost, and the second one conflicts with the first.
     (FalseConflict, Success, Unavailable, 6),
 ];
 
@@ -98,51 +99,66 @@ const S3: &[FaultRow] = &[
 
 const UPLOAD: &[FaultRow] = &[
     (ResetInRequest, Success, Unavailable, 3),
-    // All that is needed of the answer is its status: that the bytes are there, or were before.
+    // A PUT succeeds by its status, 200 or 412; the body of the response does not matter.
     (ForeignResponse, Success, Success, 1),
     (ResetInResponse, Success, Success, 3),
     (Truncate, Success, Success, 3),
     (Fail(409, "ConditionalRequestConflict"), Success, Unavailable, 6),
-    // Its checksum is found wrong.
+    // S3 refuses the wrong checksum.
     (Corrupt, Internal, Internal, 1),
 ];
 
-/// A call: its operation, what only its requests hold besides what only its case's do, and what
-/// may happen to it.
-type OperationCall = (Operation, &'static str, &'static str, &'static [&'static [FaultRow]]);
+/// A store call: the API operation, the store operation, a text that distinguishes the call from
+/// others of the same store operation, and its faults.
+type StoreCall = (Operation, &'static str, &'static str, &'static [&'static [FaultRow]]);
 
-const CALLS: &[OperationCall] = &[
+const CALLS: &[StoreCall] = &[
     (
         Operation::CreateCustomization,
         "BatchGetItem",
         "CATALOG#",
-        &[ANY, BROKEN_OFF, DYNAMODB, BATCH],
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
     ),
-    (Operation::CreateCustomization, "GetItem", "IDEMPOTENCY#", &[ANY, BROKEN_OFF, DYNAMODB]),
-    (Operation::CreateCustomization, "Query", "APPLICATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
+    (
+        Operation::CreateCustomization,
+        "GetItem",
+        "IDEMPOTENCY#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
+    ),
+    (
+        Operation::CreateCustomization,
+        "Query",
+        "APPLICATION#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
+    ),
     (Operation::CreateCustomization, "PUT", "", &[ANY, S3, UPLOAD]),
     (
         Operation::CreateCustomization,
         "TransactWriteItems",
         "",
-        &[ANY, BROKEN_OFF, DYNAMODB, TRANSACTION],
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, TRANSACTION],
     ),
     (
         Operation::GetCustomization,
         "BatchGetItem",
         "CUSTOMIZATION#",
-        &[ANY, BROKEN_OFF, DYNAMODB, BATCH],
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
     ),
-    (Operation::GetCustomization, "Query", "BUILD#", &[ANY, BROKEN_OFF, DYNAMODB]),
-    (Operation::GetCustomization, "Query", "APPLICATION#", &[ANY, BROKEN_OFF, DYNAMODB]),
-    (Operation::GetCustomization, "BatchGetItem", "PRODUCT#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
-    (Operation::GetFile, "BatchGetItem", "CATALOG#", &[ANY, BROKEN_OFF, DYNAMODB, BATCH]),
-    (Operation::GetFile, "HEAD", "", &[ANY, BROKEN_OFF, S3]),
+    (Operation::GetCustomization, "Query", "BUILD#", &[ANY, INCOMPLETE_RESPONSE, DYNAMODB]),
+    (Operation::GetCustomization, "Query", "APPLICATION#", &[ANY, INCOMPLETE_RESPONSE, DYNAMODB]),
+    (
+        Operation::GetCustomization,
+        "BatchGetItem",
+        "PRODUCT#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
+    ),
+    (Operation::GetFile, "BatchGetItem", "CATALOG#", &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH]),
+    (Operation::GetFile, "HEAD", "", &[ANY, INCOMPLETE_RESPONSE, S3]),
 ];
 
 #[derive(Clone, Debug)]
 struct Case {
-    /// Its catalog, product and base image.
+    /// Identifier of the case's catalog, product, base image and application.
     name: String,
     operation: Operation,
     call: &'static str,
@@ -170,7 +186,7 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// What the table holds for it before.
+    /// The records that the case needs in the table.
     fn records(&self) -> [Record; 4] {
         let Self { name, .. } = self;
         let application = json!({
@@ -194,7 +210,7 @@ impl Case {
         ]
     }
 
-    async fn create(&self, api: &Api) -> Answer {
+    async fn create(&self, api: &Api) -> Response {
         let Self { name, .. } = self;
         let filter = json!({"product_key": name, "branch": "1", "base_image_id": name});
         let file = Tarball::new().file("name", name.as_bytes()).gzip();
@@ -202,57 +218,59 @@ impl Case {
         api.header("idempotency-key", "the-key").create_in(name, form).await
     }
 
-    async fn get(&self, api: &Api, id: &str) -> Answer {
+    async fn get(&self, api: &Api, id: &str) -> Response {
         api.get(&format!("/v1/catalogs/{}/customizations/{id}", self.name)).await
     }
 
-    /// The cell's name, as `FAULT` selects it.
-    fn cell(&self) -> String {
+    /// The text that `FAULT` selects.
+    fn label(&self) -> String {
         let Self { operation, call, text, fault, times, .. } = self;
         format!("{operation:?} {call} {text} {fault:?} {times:?}").replace("  ", " ")
     }
 
-    /// Starts the cell's fault.
+    /// Injects the fault into the requests of this case. `id` is the customization, if there is
+    /// one.
     fn inject(&self, stack: &ProxiedStack, id: &str) -> InjectedFault {
         let text = |text: &str| text.to_owned();
-        let (proxy, mine) = match (self.call, self.text) {
+        let (proxy, case_text) = match (self.call, self.text) {
             ("PUT" | "HEAD", _) => (&stack.s3, format!("/{}/", self.name)),
             (_, "PRODUCT#") => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
             (_, "BUILD#") => (&stack.dynamodb, text(id)),
             (_, "IDEMPOTENCY#") => (&stack.dynamodb, format!("CUSTOMIZATIONS#{}", self.name)),
             _ => (&stack.dynamodb, format!("CATALOG#{}", self.name)),
         };
-        let call = Call { operation: self.call, texts: vec![mine, text(self.text)] };
-        proxy.inject(self.fault, call, self.times)
+        let texts = vec![case_text, text(self.text)];
+        let matcher = RequestMatcher { operation: self.call, texts };
+        proxy.inject(self.fault, matcher, self.times)
     }
 
     #[track_caller]
-    fn assert_answered(&self, answer: &Answer, injected: &InjectedFault) {
+    fn assert_outcome(&self, response: &Response, injected: &InjectedFault) {
         match self.outcome {
             Success => {
                 let created = self.operation == Operation::CreateCustomization;
                 let status = if created { 201 } else { 200 };
-                assert_eq!(answer.status, status, "{:?}", answer.body);
+                assert_eq!(response.status, status, "{:?}", response.body);
             }
-            Unavailable => answer.assert_problem(&Problem::UNAVAILABLE),
-            Internal => answer.assert_problem(&Problem::INTERNAL),
+            Unavailable => response.assert_problem(&Problem::UNAVAILABLE),
+            Internal => response.assert_problem(&Problem::INTERNAL),
         }
-        assert_eq!(injected.times(), self.attempts, "attempts that met the fault");
+        assert_eq!(injected.count(), self.attempts, "attempts with the fault");
     }
 
     async fn run(&self, stack: &ProxiedStack) {
         let api = stack.stack.api();
         match self.operation {
             Operation::CreateCustomization => self.run_create(stack, &api).await,
-            Operation::GetCustomization => self.run_customization(stack, &api).await,
-            Operation::GetFile => self.run_file(stack, &api).await,
+            Operation::GetCustomization => self.run_get(stack, &api).await,
+            Operation::GetFile => self.run_get_file(stack, &api).await,
         }
     }
 
     async fn run_create(&self, stack: &ProxiedStack, api: &Api) {
         let injected = self.inject(stack, "");
-        let answer = self.create(api).await;
-        self.assert_answered(&answer, &injected);
+        let response = self.create(api).await;
+        self.assert_outcome(&response, &injected);
         injected.stop();
 
         let stored = stored_customizations(stack, &self.name).await;
@@ -267,164 +285,164 @@ impl Case {
                     | FalseConflict
             );
         let expected = usize::from(self.outcome == Success || may_have_written);
-        assert_eq!(stored.len(), expected, "of a failed request there is nothing");
+        assert_eq!(stored.len(), expected, "a failed create stores nothing");
 
-        let again = self.create(api).await;
-        assert_eq!(again.status, 201, "{:?}", again.body);
+        let retry = self.create(api).await;
+        assert_eq!(retry.status, 201, "{:?}", retry.body);
         if self.outcome == Success {
-            assert_eq!(again.body, answer.body);
+            assert_eq!(retry.body, response.body);
         }
-        let id = again.id();
-        assert!(stored.is_empty() || stored == [id.as_str()], "the retry finds what was written");
+        let id = retry.id();
+        assert!(stored.is_empty() || stored == [id.as_str()], "the retry returns the stored one");
         assert_eq!(self.get(api, &id).await.json()["id"], *id);
         assert_eq!(stored_customizations(stack, &self.name).await, [id]);
     }
 
-    async fn run_customization(&self, stack: &ProxiedStack, api: &Api) {
+    async fn run_get(&self, stack: &ProxiedStack, api: &Api) {
         let id = self.create(api).await.id();
         let injected = self.inject(stack, &id);
-        let answer = self.get(api, &id).await;
-        self.assert_answered(&answer, &injected);
+        let response = self.get(api, &id).await;
+        self.assert_outcome(&response, &injected);
         injected.stop();
 
-        let again = self.get(api, &id).await;
-        assert_eq!(again.json()["affected_releasables"][0]["application_id"], *self.name);
+        let retry = self.get(api, &id).await;
+        assert_eq!(retry.json()["affected_releasables"][0]["application_id"], *self.name);
         if self.outcome == Success {
-            assert_eq!(again.body, answer.body);
+            assert_eq!(retry.body, response.body);
         }
     }
 
-    async fn run_file(&self, stack: &ProxiedStack, api: &Api) {
+    async fn run_get_file(&self, stack: &ProxiedStack, api: &Api) {
         let created = self.create(api).await.json();
         let url = created["artifact"]["url"].as_str().unwrap();
         let injected = self.inject(stack, "");
-        let answer = api.get(url).await;
-        self.assert_answered(&answer, &injected);
+        let response = api.get(url).await;
+        self.assert_outcome(&response, &injected);
         injected.stop();
         assert!(api.get(url).await.json()["url"].is_string());
     }
 }
 
-/// The identifiers of a catalog's customizations, as the table has them.
+/// Queries the table for the identifiers of a catalog's customizations.
 async fn stored_customizations(stack: &ProxiedStack, catalog: &str) -> Vec<String> {
     let text = |text: String| AttributeValue::S(text);
-    let found = stack.stack.dynamodb().query().table_name(TABLE);
-    let found = found
+    let query = stack.stack.dynamodb().query().table_name(TABLE);
+    let page = query
         .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
         .expression_attribute_values(":pk", text(format!("CUSTOMIZATIONS#{catalog}")))
         .expression_attribute_values(":prefix", text("CUSTOMIZATION#".to_owned()))
         .send()
         .await
         .unwrap();
-    found.items().iter().map(|item| item["id"].as_s().unwrap().clone()).collect()
+    page.items().iter().map(|item| item["id"].as_s().unwrap().clone()).collect()
 }
 
 #[tokio::test]
-async fn the_table_covers_every_store_call_of_every_operation() {
+async fn the_fault_table_covers_every_store_call_of_every_operation() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
-    let calls = || -> BTreeSet<_> {
+    let take_calls = || -> BTreeSet<_> {
         dynamodb.take_operations().into_iter().chain(s3.take_operations()).collect()
     };
     let created = api.create(Form::kafka()).await;
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     for operation in Operation::ALL.iter().copied() {
-        drop(calls());
-        let answer = match operation {
+        drop(take_calls());
+        let response = match operation {
             Operation::CreateCustomization => {
                 api.header("idempotency-key", "k").create(Form::kafka()).await
             }
             Operation::GetCustomization => api.customization(&created.id()).await,
             Operation::GetFile => api.get(&file).await,
         };
-        assert!(matches!(answer.status, 200 | 201), "{operation:?}: {:?}", answer.body);
-        let rows = CALLS.iter().filter(|(of, ..)| *of == operation);
+        assert!(matches!(response.status, 200 | 201), "{operation:?}: {:?}", response.body);
+        let rows = CALLS.iter().filter(|(row_operation, ..)| *row_operation == operation);
         let covered: BTreeSet<_> = rows.map(|(_, call, ..)| (*call).to_owned()).collect();
-        assert_eq!(calls(), covered, "{operation:?}");
+        assert_eq!(take_calls(), covered, "{operation:?}");
     }
 }
 
 #[tokio::test]
-async fn each_fault_has_its_answer_and_nothing_is_lost_or_doubled() {
-    let limits = FunctionLimits { concurrency: CASES_AT_ONCE, ..FunctionLimits::AWS };
+async fn each_fault_has_its_outcome_and_no_write_is_lost_or_duplicated() {
+    let limits = FunctionLimits { concurrency: CONCURRENT_CASES, ..FunctionLimits::AWS };
     let stack = Arc::new(ProxiedStack::start(limits).await);
     let selected = env::var("FAULT").unwrap_or_default();
     let cases: Vec<_> =
-        cases().into_iter().filter(|case| case.cell().contains(&selected)).collect();
-    assert!(!cases.is_empty(), "no cell's name contains {selected:?}");
+        cases().into_iter().filter(|case| case.label().contains(&selected)).collect();
+    assert!(!cases.is_empty(), "no case's label contains {selected:?}");
     let mut records: Vec<_> = cases.iter().flat_map(Case::records).collect();
-    // Catalogs are written one by one; what is between them, in batches.
+    // Each catalog is a write of its own that ends a batch, so catalogs go last.
     records.sort_by_key(|record| matches!(record, Record::Catalog(_)));
     records::write(&stack.stack.table(), &records, |_| {}).await.unwrap();
 
-    let turns = Arc::new(Semaphore::new(CASES_AT_ONCE));
-    let mut running = Vec::new();
+    let semaphore = Arc::new(Semaphore::new(CONCURRENT_CASES));
+    let mut tasks = Vec::new();
     for case in cases.clone() {
-        let (stack, turns) = (Arc::clone(&stack), Arc::clone(&turns));
-        running.push(tokio::spawn(async move {
-            let _turn = turns.acquire().await.unwrap();
+        let (stack, semaphore) = (Arc::clone(&stack), Arc::clone(&semaphore));
+        tasks.push(tokio::spawn(async move {
+            let _permit = semaphore.acquire().await.unwrap();
             case.run(&stack).await;
         }));
     }
     let mut failed = BTreeMap::new();
-    for (case, run) in cases.iter().zip(running) {
-        if let Err(panic) = run.await {
+    for (case, task) in cases.iter().zip(tasks) {
+        if let Err(panic) = task.await {
             let panic = panic.into_panic();
             let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-            failed.insert(case.cell(), message);
+            failed.insert(case.label(), message);
         }
     }
     assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), cases.len());
 
     let contents = stack.stack.contents().await;
-    contents.assert_whole();
+    contents.assert_consistent();
     for case in &cases {
         assert_eq!(contents.customizations(&case.name).len(), 1, "{case:?}");
         assert_eq!(contents.idempotency_records(&case.name).len(), 1, "{case:?}");
     }
     if selected.is_empty() {
-        assert_invisible(&stack, &contents).await;
+        assert_refused_writes_are_not_found(&stack, &contents).await;
     }
 }
 
-/// Asserts that none of the customizations that the table was asked to take, and did not, is there
-/// for a client. Those that it has are the acknowledged ones, each case's own.
-async fn assert_invisible(stack: &ProxiedStack, contents: &Contents) {
+/// Asserts that a customization is not found if the functions tried to write it and the table does
+/// not hold it.
+async fn assert_refused_writes_are_not_found(stack: &ProxiedStack, contents: &Contents) {
     let api = stack.stack.api();
-    let needed = stack.dynamodb.needed().into_iter();
-    let put = needed.filter(|permission| permission.action == "dynamodb:PutItem");
+    let permissions = stack.dynamodb.take_permissions().into_iter();
+    let puts = permissions.filter(|permission| permission.action == "dynamodb:PutItem");
     let mut refused = 0;
-    for (pk, sk) in put.filter_map(|permission| permission.item) {
+    for (pk, sk) in puts.filter_map(|permission| permission.item) {
         let (Some(catalog), Some(id)) =
             (pk.strip_prefix("CUSTOMIZATIONS#"), sk.strip_prefix("CUSTOMIZATION#"))
         else {
             continue;
         };
         if !contents.customizations(catalog).contains_key(id) {
-            let answer = api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await;
-            answer.assert_problem(&Problem::CUSTOMIZATION_NOT_FOUND);
+            let response = api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await;
+            response.assert_problem(&Problem::CUSTOMIZATION_NOT_FOUND);
             refused += 1;
         }
     }
-    assert!(refused > 0, "some are refused");
+    assert!(refused > 0, "the faults refuse some writes");
 }
 
 #[tokio::test]
-async fn a_catalog_that_changes_hands_meanwhile_is_not_found() {
+async fn a_catalog_that_changes_its_owner_during_a_create_is_not_found() {
     let stack = ProxiedStack::start(FunctionLimits::AWS).await;
-    let call = Call { operation: "PUT", texts: Vec::new() };
-    let slow = stack.s3.inject(Delay(Duration::from_secs(1)), call, Times::Always);
+    let matcher = RequestMatcher { operation: "PUT", texts: Vec::new() };
+    let delay = stack.s3.inject(Delay(Duration::from_secs(1)), matcher, Times::Always);
     let api = stack.stack.api();
-    let creating = tokio::spawn(async move { api.create(Form::upload()).await });
-    while slow.times() == 0 {
+    let create = tokio::spawn(async move { api.create(Form::upload()).await });
+    while delay.count() == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    // No command gives a catalog away.
+    // Written directly: no command changes the owner of a catalog.
     let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
     let another = AttributeValue::S("another".to_owned());
-    stack.stack.set((&catalog, "CATALOG"), "org_id", another).await;
-    creating.await.unwrap().assert_problem(&Problem::CATALOG_NOT_FOUND);
+    stack.stack.set_attribute((&catalog, "CATALOG"), "org_id", another).await;
+    create.await.unwrap().assert_problem(&Problem::CATALOG_NOT_FOUND);
     let contents = stack.stack.contents().await;
-    contents.assert_whole();
+    contents.assert_consistent();
     assert!(contents.customizations(SAMPLE_CATALOG).is_empty());
 }

@@ -1,9 +1,9 @@
-//! Forms: what is read of hostile ones, what is said of them, and that nothing of them is stored.
+//! Forms: valid ones are accepted, malformed and malicious ones are refused and not stored.
 
 use local::csp::Token;
 use serde_json::json;
 use tests::{
-    api::{Problem, raw},
+    api::{Problem, send_raw},
     form::{Form, archive},
     stack::{SAMPLE_CATALOG, TestStack},
 };
@@ -22,25 +22,25 @@ const MISSING: &str = "is missing; give the customization's tar.gz";
 const UNKNOWN: &str = "is unknown; a form has file, name, description and filter";
 const TWICE: &str = "is given more than once; give it once";
 
-/// A form with a good file under this disposition.
-fn disposed(disposition: &str) -> Form {
+/// A form with a valid file whose part has this `Content-Disposition`.
+fn with_disposition(disposition: &str) -> Form {
     Form::new().part(&format!("Content-Disposition: {disposition}"), &archive())
 }
 
-/// Sends forms that are all refused, each with its violations, and sees that nothing is stored.
+/// Asserts that each form is refused with its violations, and that nothing is stored.
 async fn assert_refused(forms: impl IntoIterator<Item = (Form, Vec<(String, &str)>)>) {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     for (form, violations) in forms {
-        let answer = stack.api().create(form.clone()).await;
-        assert_eq!(answer.status, 400, "{form:?}: {:?}", answer.body);
-        answer.assert_problem(&Problem::violations(violations));
+        let response = stack.api().create(form.clone()).await;
+        assert_eq!(response.status, 400, "{form:?}: {:?}", response.body);
+        response.assert_problem(&Problem::violations(violations));
     }
     assert_eq!(stack.contents().await, before);
 }
 
-/// Forms of which this is said as a whole.
-fn whole(
+/// Pairs each form with the violation `message` of the field `body`.
+fn with_body_violation(
     message: &'static str,
     forms: Vec<Form>,
 ) -> impl Iterator<Item = (Form, Vec<(String, &'static str)>)> {
@@ -48,10 +48,10 @@ fn whole(
 }
 
 #[tokio::test]
-async fn the_content_type_names_one_boundary() {
+async fn a_content_type_without_one_valid_boundary_is_refused() {
     let upload =
         |parameters: &str| Form::upload().content_type(&format!("multipart/form-data{parameters}"));
-    let bad = [
+    let invalid = [
         "",
         ";",
         "; boundary",
@@ -65,32 +65,32 @@ async fn the_content_type_names_one_boundary() {
     ];
     let stack = TestStack::start().await;
     let before = stack.contents().await;
-    for parameters in bad {
+    for parameters in invalid {
         println!("{parameters}");
-        let answer = stack.api().create(upload(parameters)).await;
-        answer.assert_problem(&Problem::violations([("body", BOUNDARY)]));
+        let response = stack.api().create(upload(parameters)).await;
+        response.assert_problem(&Problem::violations([("body", BOUNDARY)]));
     }
-    let answer = stack.api().create(Form::upload().boundary(&"a".repeat(71))).await;
-    answer.assert_problem(&Problem::violations([("body", BOUNDARY)]));
-    let answer = stack.api().create(upload("; boundary=another")).await;
-    answer.assert_problem(&Problem::violations([("body", NO_BOUNDARY)]));
-    // Two content types, of which each could be meant.
+    let response = stack.api().create(Form::upload().boundary(&"a".repeat(71))).await;
+    response.assert_problem(&Problem::violations([("body", BOUNDARY)]));
+    let response = stack.api().create(upload("; boundary=another")).await;
+    response.assert_problem(&Problem::violations([("body", NO_BOUNDARY)]));
+    // The header is ambiguous when it is repeated.
     let twice = stack.api().header("content-type", "multipart/form-data; boundary=a");
     twice.create(Form::upload()).await.assert_problem(&Problem::UNSUPPORTED);
     assert_eq!(stack.contents().await, before);
 
     for boundary in ["a".repeat(70), "a".to_owned(), "a b".to_owned(), "'()+_,-./:=?".to_owned()] {
-        let answer = stack.api().create(Form::upload().boundary(&boundary)).await;
-        assert_eq!(answer.status, 201, "{boundary}: {:?}", answer.body);
+        let response = stack.api().create(Form::upload().boundary(&boundary)).await;
+        assert_eq!(response.status, 201, "{boundary}: {:?}", response.body);
     }
     for parameters in ["; charset=utf-8; boundary=----AaB03x", ";BOUNDARY=----AaB03x"] {
-        let answer = stack.api().create(upload(parameters)).await;
-        assert_eq!(answer.status, 201, "{parameters}: {:?}", answer.body);
+        let response = stack.api().create(upload(parameters)).await;
+        assert_eq!(response.status, 201, "{parameters}: {:?}", response.body);
     }
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_form_is_told_so() {
+async fn a_body_that_is_not_a_form_is_refused() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let (content_type, body) = Form::upload().finish();
@@ -110,21 +110,21 @@ async fn a_body_that_is_no_form_is_told_so() {
         (unclosed, UNCLOSED),
         (halved, UNCLOSED),
     ] {
-        let answer = stack.api().post(SAMPLE_CATALOG, &content_type, body).await;
-        answer.assert_problem(&Problem::violations([("body", message)]));
+        let response = stack.api().post(SAMPLE_CATALOG, &content_type, body).await;
+        response.assert_problem(&Problem::violations([("body", message)]));
     }
-    // A boundary within a line is none: so this form has no part, and no file.
-    let answer = stack.api().post(SAMPLE_CATALOG, &content_type, without_line_end).await;
-    answer.assert_problem(&Problem::violations([("file", MISSING)]));
+    // A boundary must start a line. Here none does, so the form has no file.
+    let response = stack.api().post(SAMPLE_CATALOG, &content_type, without_line_end).await;
+    response.assert_problem(&Problem::violations([("file", MISSING)]));
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn parts_that_cannot_be_told_apart_are_refused() {
+async fn unreadable_unnamed_and_too_many_parts_are_refused() {
     let parts = |count: usize| (0..count).fold(Form::new(), |form, _| form.text("name", "x"));
     let headers = |count: usize| {
-        let named = "Content-Disposition: form-data; name=file";
-        Form::new().part(&format!("{named}{}", "\r\nx: y".repeat(count)), &archive())
+        let disposition = "Content-Disposition: form-data; name=file";
+        Form::new().part(&format!("{disposition}{}", "\r\nx: y".repeat(count)), &archive())
     };
     let unnamed = [
         "",
@@ -143,7 +143,7 @@ async fn parts_that_cannot_be_told_apart_are_refused() {
         "form-data; name=\"file\"; filename*=a.tgz",
         "attachment; name=\"file\"",
     ];
-    let unnamed = unnamed.map(disposed).into_iter().chain([
+    let unnamed = unnamed.map(with_disposition).into_iter().chain([
         Form::new().part("Content-Type: application/gzip", &archive()),
         Form::new().part(
             "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b",
@@ -167,20 +167,22 @@ async fn parts_that_cannot_be_told_apart_are_refused() {
             .raw_part(b"Content-Disposition: form-data; name=\"file\"; filename=\"\xff\"\r\n\r\n"),
         headers(16),
     ];
-    let unreadable = whole(HEADERS, unreadable);
-    let too_many = whole(TOO_MANY_PARTS, vec![parts(33), parts(1_000), parts(50_000)]);
-    assert_refused(unreadable.chain(whole(NO_NAME, unnamed.collect())).chain(too_many)).await;
+    let unreadable = with_body_violation(HEADERS, unreadable);
+    let unnamed = with_body_violation(NO_NAME, unnamed.collect());
+    let too_many =
+        with_body_violation(TOO_MANY_PARTS, vec![parts(33), parts(1_000), parts(50_000)]);
+    assert_refused(unreadable.chain(unnamed).chain(too_many)).await;
 
     let stack = TestStack::start().await;
     assert_eq!(stack.api().create(headers(15)).await.status, 201);
-    let most: Vec<_> = (0..31).map(|_| ("name", TWICE)).collect();
+    let duplicates: Vec<_> = (0..31).map(|_| ("name", TWICE)).collect();
     let missing = ("file", MISSING);
-    let answer = stack.api().create(parts(32)).await;
-    answer.assert_problem(&Problem::violations(most.into_iter().chain([missing])));
+    let response = stack.api().create(parts(32)).await;
+    response.assert_problem(&Problem::violations(duplicates.into_iter().chain([missing])));
 }
 
 #[tokio::test]
-async fn a_file_name_is_made_safe_or_refused() {
+async fn a_file_name_is_sanitized_or_refused() {
     let stack = TestStack::start().await;
     let longest = "a".repeat(255);
     let accepted = [
@@ -204,11 +206,11 @@ async fn a_file_name_is_made_safe_or_refused() {
         (&format!("filename=\"{}/{longest}\"", "x".repeat(300)), &longest),
     ];
     for (parameter, stored) in accepted {
-        let form = disposed(&format!("form-data; name=\"file\"; {parameter}"));
-        let answer = stack.api().create(form).await;
-        assert_eq!(answer.status, 201, "{parameter}: {:?}", answer.body);
-        assert_eq!(answer.json()["artifact"]["filename"], stored, "{parameter}");
-        let link = stack.api().get(answer.json()["artifact"]["url"].as_str().unwrap()).await;
+        let form = with_disposition(&format!("form-data; name=\"file\"; {parameter}"));
+        let response = stack.api().create(form).await;
+        assert_eq!(response.status, 201, "{parameter}: {:?}", response.body);
+        assert_eq!(response.json()["artifact"]["filename"], stored, "{parameter}");
+        let link = stack.api().get(response.json()["artifact"]["url"].as_str().unwrap()).await;
         let download = stack.api().headers(&[]).get(link.json()["url"].as_str().unwrap()).await;
         assert_eq!((download.status, &download.body[..]), (200, &archive()[..]), "{parameter}");
         let disposition = download.headers["content-disposition"].as_bytes();
@@ -232,15 +234,15 @@ async fn a_file_name_is_made_safe_or_refused() {
         (&format!("filename=\"{}\"", "é".repeat(150)), TOO_LONG),
         (&format!("filename=\"{}\"", "a".repeat(1_000_000)), TOO_LONG),
     ] {
-        let form = disposed(&format!("form-data; name=\"file\"; {parameter}"));
-        let answer = stack.api().create(form).await;
-        answer.assert_problem(&Problem::violations([("file", message)]));
+        let form = with_disposition(&format!("form-data; name=\"file\"; {parameter}"));
+        let response = stack.api().create(form).await;
+        response.assert_problem(&Problem::violations([("file", message)]));
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn what_the_rfcs_allow_is_read() {
+async fn unusual_forms_that_the_rfcs_allow_are_accepted() {
     let stack = TestStack::start().await;
     let archive = archive();
     for (name, form) in [
@@ -248,12 +250,12 @@ async fn what_the_rfcs_allow_is_read() {
         ("an epilogue", Form::upload().epilogue("\r\n------AaB03x\r\nContent-Disposition: x\r\n")),
         ("nothing after the end", Form::upload().epilogue("")),
         (
-            "other letters",
+            "uppercase letters",
             Form::new().part("CONTENT-DISPOSITION:FORM-DATA;NAME=file", &archive),
         ),
         (
             "spaces and unknown parameters",
-            disposed("form-data ; name = \"file\" ; size=3 ; filename = a.tgz ;"),
+            with_disposition("form-data ; name = \"file\" ; size=3 ; filename = a.tgz ;"),
         ),
         (
             "other headers",
@@ -262,24 +264,24 @@ async fn what_the_rfcs_allow_is_read() {
                 &archive,
             ),
         ),
-        ("a description of line ends", Form::upload().text("description", "\r\n--\r\n------AaB03\r\n")),
+        ("line ends in a description", Form::upload().text("description", "\r\n--\r\n------AaB03\r\n")),
     ] {
-        let answer = stack.api().create(form).await;
-        assert_eq!(answer.status, 201, "{name}: {:?}", answer.body);
+        let response = stack.api().create(form).await;
+        assert_eq!(response.status, 201, "{name}: {:?}", response.body);
     }
 }
 
 #[tokio::test]
-async fn all_violations_of_a_form_are_told_together() {
+async fn all_violations_of_a_form_are_reported_together() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let api = stack.api();
     let id = "must be 1 to 128 characters of at most 252 bytes, none of them \
         `#`, `/`, `\\`, `%` or a control character";
-    let archive_fault = "the archive is not in gzip format; send a tar.gz";
+    let not_gzip = "the archive is not in gzip format; send a tar.gz";
     for (form, violations) in [
         (Form::new().text("name", "x"), &[("file", MISSING)][..]),
-        (Form::new().file("a.tgz", b"hello, I am no archive"), &[("file", archive_fault)]),
+        (Form::new().file("a.tgz", b"hello, I am no archive"), &[("file", not_gzip)]),
         (Form::upload().text("name", ""), &[("name", "must have 1 to 128 characters")]),
         (
             Form::upload().text("name", &"é".repeat(129)),
@@ -328,13 +330,13 @@ async fn all_violations_of_a_form_are_told_together() {
                 .filter(json!({"product_key": "x"})),
             &[
                 ("name", "must have 1 to 128 characters"),
-                ("file", archive_fault),
+                ("file", not_gzip),
                 ("filter.product_key", "there is no such product"),
             ],
         ),
     ] {
-        let answer = api.create(form).await;
-        answer.assert_problem(&Problem::violations(violations.iter().copied()));
+        let response = api.create(form).await;
+        response.assert_problem(&Problem::violations(violations.iter().copied()));
     }
     assert_eq!(stack.contents().await, before);
 }
@@ -342,43 +344,43 @@ async fn all_violations_of_a_form_are_told_together() {
 #[tokio::test]
 async fn lengths_are_counted_in_characters() {
     let stack = TestStack::start().await;
-    for (field, most, message) in [
+    for (field, max_characters, message) in [
         ("name", 128, "must have 1 to 128 characters"),
         ("description", 1024, "must have at most 1024 characters"),
     ] {
         for character in ["a", "é", "😀"] {
-            let longest = character.repeat(most);
-            let answer = stack.api().create(Form::upload().text(field, &longest)).await;
-            assert_eq!(answer.json()[field], longest, "{:?}", answer.body);
+            let longest = character.repeat(max_characters);
+            let response = stack.api().create(Form::upload().text(field, &longest)).await;
+            assert_eq!(response.json()[field], longest, "{:?}", response.body);
             let before = stack.contents().await;
             let too_long = Form::upload().text(field, &format!("{longest}a"));
-            let answer = stack.api().create(too_long).await;
-            answer.assert_problem(&Problem::violations([(field, message)]));
+            let response = stack.api().create(too_long).await;
+            response.assert_problem(&Problem::violations([(field, message)]));
             assert_eq!(stack.contents().await, before);
         }
     }
 }
 
 #[tokio::test]
-async fn a_strange_field_is_named_escaped_and_cut() {
-    let shown =
-        |name: &str, shown: String| (Form::upload().text(name, "x"), vec![(shown, UNKNOWN)]);
+async fn an_unknown_field_name_is_escaped_and_truncated() {
+    let reported_as =
+        |name: &str, field: String| (Form::upload().text(name, "x"), vec![(field, UNKNOWN)]);
     assert_refused([
-        shown("File", "File".to_owned()),
-        shown("file[]", "file[]".to_owned()),
-        shown("\u{202e}elif", "\\u{202e}elif".to_owned()),
-        shown("\u{9b}2J", "\\u{9b}2J".to_owned()),
-        shown("<script>\\\"", "<script>\\\"".to_owned()),
-        shown(&"a".repeat(64), "a".repeat(64)),
-        shown(&"a".repeat(65), format!("{}…", "a".repeat(64))),
-        shown(&"é".repeat(1_000_000), format!("{}…", "é".repeat(64))),
+        reported_as("File", "File".to_owned()),
+        reported_as("file[]", "file[]".to_owned()),
+        reported_as("\u{202e}elif", "\\u{202e}elif".to_owned()),
+        reported_as("\u{9b}2J", "\\u{9b}2J".to_owned()),
+        reported_as("<script>\\\"", "<script>\\\"".to_owned()),
+        reported_as(&"a".repeat(64), "a".repeat(64)),
+        reported_as(&"a".repeat(65), format!("{}…", "a".repeat(64))),
+        reported_as(&"é".repeat(1_000_000), format!("{}…", "é".repeat(64))),
     ])
     .await;
 }
 
 #[tokio::test]
-async fn a_filter_is_a_small_flat_object_without_doubles() {
-    let deep = |opening: &str, closing: &str, depth: usize| {
+async fn a_filter_that_is_not_a_small_flat_object_is_refused() {
+    let nested = |opening: &str, closing: &str, depth: usize| {
         format!("{{\"branch\":{}{}}}", opening.repeat(depth), closing.repeat(depth))
     };
     let id = "must be 1 to 128 characters of at most 252 bytes, none of them \
@@ -396,9 +398,9 @@ async fn a_filter_is_a_small_flat_object_without_doubles() {
             TWICE,
         ),
         (r#"{"branch":"2","product_key":"a","branch":"2"}"#, "filter.branch", TWICE),
-        (&deep("[", "]", 100), "filter.branch", string),
-        (&deep("[", "]", 4_000), "filter", &format!("{too_deep} 137")),
-        (&deep("{\"a\":", "}", 900), "filter", &format!("{too_deep} 641")),
+        (&nested("[", "]", 100), "filter.branch", string),
+        (&nested("[", "]", 4_000), "filter", &format!("{too_deep} 137")),
+        (&nested("{\"a\":", "}", 900), "filter", &format!("{too_deep} 641")),
         (&"[".repeat(8_000), "filter", object),
         (&format!("{{}}{}", " ".repeat(8_191)), "filter", "must be at most 8192 bytes"),
         ("", "filter", "must be a JSON object: EOF while parsing a value at line 1 column 0"),
@@ -424,13 +426,13 @@ async fn a_filter_is_a_small_flat_object_without_doubles() {
         (r#"{"\u001b[2J":"x"}"#, "filter.\\u{1b}[2J", unknown),
         (r#"{"__proto__":{}}"#, "filter.__proto__", unknown),
     ] {
-        let answer = stack.api().create(Form::upload().text("filter", filter)).await;
-        answer.assert_problem(&Problem::violations([(field, message)]));
+        let response = stack.api().create(Form::upload().text("filter", filter)).await;
+        response.assert_problem(&Problem::violations([(field, message)]));
     }
     assert_eq!(stack.contents().await, before);
-    let widest = format!("{{}}{}", " ".repeat(8_190));
-    let answer = stack.api().create(Form::upload().text("filter", &widest)).await;
-    assert_eq!((answer.status, &answer.json()["global"]), (201, &json!(true)));
+    let longest = format!("{{}}{}", " ".repeat(8_190));
+    let response = stack.api().create(Form::upload().text("filter", &longest)).await;
+    assert_eq!((response.status, &response.json()["global"]), (201, &json!(true)));
 }
 
 #[tokio::test]
@@ -441,14 +443,14 @@ async fn another_content_type_is_unsupported() {
     for content_type in
         ["application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=B"]
     {
-        let answer = api.post(SAMPLE_CATALOG, content_type, b"{}".to_vec()).await;
-        answer.assert_problem(&Problem::UNSUPPORTED);
+        let response = api.post(SAMPLE_CATALOG, content_type, b"{}".to_vec()).await;
+        response.assert_problem(&Problem::UNSUPPORTED);
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_on_the_wire_is_not_stored() {
+async fn a_truncated_or_malformed_request_is_not_stored() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let token = Token::default().sign().unwrap();
@@ -465,9 +467,9 @@ async fn a_body_that_breaks_off_on_the_wire_is_not_stored() {
             "POST /v1/catalogs/{SAMPLE_CATALOG}/customizations HTTP/1.1\r\nhost: localhost\r\n\
              authorization: Bearer {token}\r\ncontent-type: {content_type}\r\n{framing}\r\n\r\n"
         );
-        let answer = raw(&stack.base_url(), &[head.as_bytes(), &body].concat()).await;
+        let response = send_raw(&stack.base_url(), &[head.as_bytes(), &body].concat()).await;
         let message = "The gateway cannot read it; send it again as openapi.yaml says.";
-        answer.assert_problem(&Problem::violations([("body", message)]));
+        response.assert_problem(&Problem::violations([("body", message)]));
     }
     assert_eq!(stack.contents().await, before);
 }

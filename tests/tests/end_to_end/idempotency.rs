@@ -1,4 +1,4 @@
-//! Creates that are sent again under an idempotency key.
+//! Idempotency keys: creates that are retried, concurrent or different under one key.
 
 use std::collections::BTreeSet;
 
@@ -9,25 +9,25 @@ use local::csp::Token;
 use serde_json::json;
 use shared::domain::CustomizationStatus;
 use tests::{
-    api::{Answer, Api, Problem},
+    api::{Api, Problem, Response},
     form::{Form, archive},
     stack::{OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack},
 };
 
 const HEADER: &str = "idempotency-key";
 
-async fn create(api: &Api, key: &str, form: Form) -> Answer {
+async fn create(api: &Api, key: &str, form: Form) -> Response {
     api.header(HEADER, key).create(form).await
 }
 
 #[tokio::test]
-async fn the_same_request_is_answered_the_same_and_writes_nothing() {
+async fn a_replay_returns_the_first_response_and_writes_nothing() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let first = create(&api, "\"a key\"", Form::upload()).await;
     let id = first.id();
 
-    // Whatever has become of it since, and whatever has been released or not.
+    // A later change of the customization does not change the replayed response.
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
     let (catalog_id, customization_id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
     let table = stack.table();
@@ -35,20 +35,20 @@ async fn the_same_request_is_answered_the_same_and_writes_nothing() {
 
     let before = stack.contents().await;
     for _ in 0..3 {
-        let again = create(&api, "\"a key\"", Form::upload()).await;
-        assert_eq!((again.status, &again.body), (201, &first.body));
-        assert_eq!(again.header("location"), first.header("location"));
+        let replay = create(&api, "\"a key\"", Form::upload()).await;
+        assert_eq!((replay.status, &replay.body), (201, &first.body));
+        assert_eq!(replay.header("location"), first.header("location"));
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn a_bare_key_is_the_same_as_a_quoted_one() {
+async fn an_unquoted_key_equals_a_quoted_one() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let quoted = create(&api, "\"8e03978e\"", Form::upload()).await;
-    let bare = create(&api, "8e03978e", Form::upload()).await;
-    assert_eq!(quoted.body, bare.body);
+    let unquoted = create(&api, "8e03978e", Form::upload()).await;
+    assert_eq!(quoted.body, unquoted.body);
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn another_request_under_a_used_key_is_refused() {
     create(&api, "k", form).await.id();
     let before = stack.contents().await;
     let other = Tarball::new().file("other", b"").gzip();
-    for (what, form) in [
+    for (changed, form) in [
         (
             "file",
             Form::new()
@@ -81,14 +81,14 @@ async fn another_request_under_a_used_key_is_refused() {
         ("description", Form::upload().text("name", "n").filter(filter.clone())),
         ("filter", Form::upload().text("name", "n").text("description", "d")),
     ] {
-        println!("{what}");
+        println!("{changed}");
         create(&api, "k", form).await.assert_problem(&Problem::KEY_REUSED);
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn many_at_once_make_one_customization() {
+async fn concurrent_creates_with_one_key_make_one_customization() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let before = stack.contents().await;
@@ -100,19 +100,23 @@ async fn many_at_once_make_one_customization() {
         .collect();
     let mut bodies = BTreeSet::new();
     for request in requests {
-        let answer = request.await.unwrap();
-        assert_eq!(answer.status, 201, "{:?}", answer.body);
-        bodies.insert(answer.body);
+        let response = request.await.unwrap();
+        assert_eq!(response.status, 201, "{:?}", response.body);
+        bodies.insert(response.body);
     }
-    assert_eq!(bodies.len(), 1, "all get the same answer");
+    assert_eq!(bodies.len(), 1, "all responses are equal");
     let after = stack.contents().await;
-    after.assert_whole();
-    assert_eq!(after.items.len(), before.items.len() + 2, "a record and its idempotency record");
+    after.assert_consistent();
+    assert_eq!(
+        after.items.len(),
+        before.items.len() + 2,
+        "a customization and its idempotency record"
+    );
     assert_eq!(after.objects.len(), before.objects.len() + 1);
 }
 
 #[tokio::test]
-async fn a_key_counts_in_its_catalog_only() {
+async fn a_key_is_scoped_to_its_catalog() {
     let stack = TestStack::start().await;
     let first = create(&stack.api(), "k", Form::upload()).await.id();
     let other = Token::default().organization(OTHER_ORGANIZATION);
@@ -122,7 +126,7 @@ async fn a_key_counts_in_its_catalog_only() {
 }
 
 #[tokio::test]
-async fn users_of_a_catalog_do_not_share_idempotency_keys() {
+async fn a_key_is_scoped_to_its_user() {
     let stack = TestStack::start().await;
     let alice = stack.api_with(Token::default().user("alice"));
     let bob = stack.api_with(Token::default().user("bob"));
@@ -133,7 +137,7 @@ async fn users_of_a_catalog_do_not_share_idempotency_keys() {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_free_again() {
+async fn an_expired_key_can_be_used_again() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let first = create(&api, "k", Form::upload()).await.id();
@@ -142,19 +146,19 @@ async fn an_expired_key_is_free_again() {
     let (Some(((pk, sk), record)), None) = (records.next(), records.next()) else { panic!() };
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let expires_at: u64 = record["expires_at"].as_n().unwrap().parse().unwrap();
-    assert!((now + 86_300..=now + 86_400).contains(&expires_at), "a day from now");
-    assert!(!format!("{record:?}{sk}").contains("\"k\""), "the key itself is not kept");
+    assert!((now + 86_300..=now + 86_400).contains(&expires_at), "24 hours from now");
+    assert!(!format!("{record:?}{sk}").contains("\"k\""), "only the hash of the key is stored");
 
     let past = AttributeValue::N((now - 1).to_string());
-    stack.set((pk, sk), "expires_at", past).await;
+    stack.set_attribute((pk, sk), "expires_at", past).await;
     let second = create(&api, "k", Form::upload().text("name", "another")).await.id();
     assert_ne!(first, second);
-    let again = create(&api, "k", Form::upload().text("name", "another")).await.id();
-    assert_eq!(again, second);
+    let replay = create(&api, "k", Form::upload().text("name", "another")).await.id();
+    assert_eq!(replay, second);
 }
 
 #[tokio::test]
-async fn a_malformed_key_is_a_violation_among_others() {
+async fn a_malformed_key_is_reported_with_the_other_violations() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
     let api = stack.api();
@@ -165,17 +169,17 @@ async fn a_malformed_key_is_a_violation_among_others() {
         ("Idempotency-Key", message),
     ]);
     for key in ["", "\"\"", "\"a", "a b", &"k".repeat(256)] {
-        let answer = create(&api, key, Form::upload().text("name", "")).await;
-        answer.assert_problem(&violations);
+        let response = create(&api, key, Form::upload().text("name", "")).await;
+        response.assert_problem(&violations);
     }
     let twice = api.header(HEADER, "a").header(HEADER, "a");
-    let answer = twice.create(Form::upload().text("name", "")).await;
-    answer.assert_problem(&violations);
+    let response = twice.create(Form::upload().text("name", "")).await;
+    response.assert_problem(&violations);
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn without_a_key_each_create_is_its_own() {
+async fn creates_without_a_key_are_independent() {
     let stack = TestStack::start().await;
     assert_ne!(
         stack.api().create(Form::upload()).await.id(),

@@ -1,5 +1,5 @@
-//! What the operator's command writes: imports that are killed half-way and run again, two at once,
-//! and whatever stands in its way for a moment.
+//! The operator's command `admin`: imports that are killed, concurrent imports, and retries of
+//! temporary faults.
 
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Stdio, time::Duration};
 
@@ -8,34 +8,35 @@ use serde_json::json;
 use tests::{
     form::Form,
     process::command,
-    proxy::{Call, Fault, Proxy, Times},
+    proxy::{Fault, Proxy, RequestMatcher, Times},
     stack::{Contents, KAFKA_ON_DEBIAN, SAMPLE_CATALOG, TestStack},
 };
 use tokio::process::Command;
 
-/// The applications of a file's catalog, and of these those that share a product.
+/// The number of applications in the imported catalog.
 const APPLICATIONS: usize = 600;
-const OF_ONE_PRODUCT: usize = 10;
+const APPLICATIONS_PER_PRODUCT: usize = 10;
 
-/// The batches of 25 that the file takes to be written: what applications refer to, and then, after
-/// the catalog, they themselves.
-const BATCHES: usize = (APPLICATIONS / OF_ONE_PRODUCT + 2).div_ceil(25) + APPLICATIONS.div_ceil(25);
+/// The number of batches of 25 records that the import writes: products, base image and registry
+/// first, then the catalog on its own, then its applications.
+const BATCHES: usize =
+    (APPLICATIONS / APPLICATIONS_PER_PRODUCT + 2).div_ceil(25) + APPLICATIONS.div_ceil(25);
 
-/// How often an import is killed before one comes to its end.
+/// The number of killed imports before the one that completes.
 const KILLS: usize = 4;
 
-/// A file of a large catalog.
-fn file(stack: &TestStack) -> PathBuf {
+/// Writes the import file of a large catalog.
+fn write_import_file(stack: &TestStack) -> PathBuf {
     let applications: Vec<_> = (0..APPLICATIONS)
         .map(|index| {
             json!({
                 "application_id": format!("application-{index}"),
-                "product_key": format!("product-{}", index / OF_ONE_PRODUCT),
+                "product_key": format!("product-{}", index / APPLICATIONS_PER_PRODUCT),
                 "branch": "1", "base_image_id": "image", "registry_id": "registry",
             })
         })
         .collect();
-    let products: Vec<_> = (0..APPLICATIONS / OF_ONE_PRODUCT)
+    let products: Vec<_> = (0..APPLICATIONS / APPLICATIONS_PER_PRODUCT)
         .map(|index| json!({"key": format!("product-{index}"), "name": "x"}))
         .collect();
     let file = json!({
@@ -49,7 +50,7 @@ fn file(stack: &TestStack) -> PathBuf {
     path
 }
 
-/// The operator's command, with these arguments, on the stack, by way of `proxy`.
+/// The command `admin` with these arguments. It reaches the stack's table through `proxy`.
 async fn admin(stack: &TestStack, proxy: &Proxy, arguments: &[&str]) -> Command {
     let mut admin = command("admin").await;
     admin
@@ -63,9 +64,9 @@ async fn admin(stack: &TestStack, proxy: &Proxy, arguments: &[&str]) -> Command 
     admin
 }
 
-/// The command that imports the file.
+/// The command that imports the large catalog.
 async fn import(stack: &TestStack, proxy: &Proxy) -> Command {
-    admin(stack, proxy, &["import", file(stack).to_str().unwrap()]).await
+    admin(stack, proxy, &["import", write_import_file(stack).to_str().unwrap()]).await
 }
 
 async fn stack_and_proxy() -> (TestStack, Proxy) {
@@ -74,18 +75,21 @@ async fn stack_and_proxy() -> (TestStack, Proxy) {
     (stack, proxy)
 }
 
-/// What the table holds after an import that nothing happens to.
-async fn expected() -> Contents {
+/// The number of batches written since the last call.
+fn take_batches(proxy: &Proxy) -> usize {
+    proxy.take_operations().iter().filter(|operation| *operation == "BatchWriteItem").count()
+}
+
+/// The content of the stores after an undisturbed import.
+async fn contents_after_import() -> Contents {
     let (stack, proxy) = stack_and_proxy().await;
     assert!(import(&stack, &proxy).await.status().await.unwrap().success());
-    let batches =
-        proxy.take_operations().iter().filter(|operation| *operation == "BatchWriteItem").count();
-    assert_eq!(batches, BATCHES);
+    assert_eq!(take_batches(&proxy), BATCHES);
     stack.contents().await
 }
 
-/// Asserts that whatever an application refers to is there.
-fn assert_nothing_dangles(contents: &Contents) {
+/// Asserts that the catalog, product, base image and registry of each application exist.
+fn assert_no_dangling_references(contents: &Contents) {
     let keys: BTreeSet<_> = contents.items.keys().map(|(pk, sk)| (&**pk, &**sk)).collect();
     for ((pk, sk), item) in &contents.items {
         if sk.starts_with("APPLICATION#") {
@@ -103,46 +107,45 @@ fn assert_nothing_dangles(contents: &Contents) {
 }
 
 #[tokio::test]
-async fn an_import_that_is_killed_half_way_is_finished_by_the_next() {
+async fn a_killed_import_is_completed_by_the_next() {
     let (stack, proxy) = stack_and_proxy().await;
-    let untouched = stack.contents().await.items.len();
-    let expected = expected().await;
+    let items_before = stack.contents().await.items.len();
+    let expected = contents_after_import().await;
     let mut rng = Rng::with_seed(7);
     for _ in 0..KILLS {
-        let enough = rng.usize(1..BATCHES);
+        let kill_after = rng.usize(1..BATCHES);
         let mut process = import(&stack, &proxy).await.spawn().unwrap();
         let mut written = 0;
-        while written < enough {
-            written +=
-                proxy.take_operations().iter().filter(|one| *one == "BatchWriteItem").count();
+        while written < kill_after {
+            written += take_batches(&proxy);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         process.kill().await.unwrap();
         proxy.take_operations();
         let contents = stack.contents().await;
-        assert!(contents.items.len() > untouched, "something was written");
-        assert_nothing_dangles(&contents);
+        assert!(contents.items.len() > items_before, "the killed import has written records");
+        assert_no_dangling_references(&contents);
     }
     assert!(import(&stack, &proxy).await.status().await.unwrap().success());
     assert_eq!(stack.contents().await, expected);
 }
 
 #[tokio::test]
-async fn two_imports_at_once_are_as_one() {
+async fn concurrent_imports_of_one_file_have_the_result_of_one() {
     let (stack, proxy) = stack_and_proxy().await;
     let mut first = import(&stack, &proxy).await.spawn().unwrap();
     let mut second = import(&stack, &proxy).await.spawn().unwrap();
     assert!(first.wait().await.unwrap().success());
     assert!(second.wait().await.unwrap().success());
-    assert_eq!(stack.contents().await, expected().await);
+    assert_eq!(stack.contents().await, contents_after_import().await);
 }
 
 #[tokio::test]
-async fn of_two_imports_at_once_only_one_gets_a_new_catalog() {
+async fn only_one_of_two_concurrent_imports_gets_a_new_catalog() {
     let (stack, proxy) = stack_and_proxy().await;
-    // Neither has written the catalog when the other looks for it.
-    let call = Call { operation: "PutItem", texts: Vec::new() };
-    proxy.inject(Fault::Delay(Duration::from_secs(3)), call, Times::Always);
+    // Delays the write of the catalog until both imports have looked for it.
+    let matcher = RequestMatcher { operation: "PutItem", texts: Vec::new() };
+    proxy.inject(Fault::Delay(Duration::from_secs(3)), matcher, Times::Always);
     let mut imports = Vec::new();
     for organization in ["a", "b"] {
         let file = stack.directory().join(format!("{organization}.json"));
@@ -168,35 +171,39 @@ async fn of_two_imports_at_once_only_one_gets_a_new_catalog() {
 }
 
 #[tokio::test]
-async fn what_stands_in_a_write_s_way_for_a_moment_is_waited_for() {
+async fn a_write_is_retried_after_a_temporary_fault() {
     const CONFLICT: Fault = Fault::Fail(400, "TransactionConflictException");
     const THROTTLED: Fault = Fault::Fail(400, "ProvisionedThroughputExceededException");
     let (stack, proxy) = stack_and_proxy().await;
     let id = stack.api().create(Form::upload()).await.id();
-    let of = ["--catalog", SAMPLE_CATALOG, "--customization", &id];
+    let target = ["--catalog", SAMPLE_CATALOG, "--customization", &id];
     let build = ["record-build", "--application", KAFKA_ON_DEBIAN, "--status", "SUCCEEDED"];
     let status = ["set-status", "--status", "DELETED"];
-    let file = file(&stack);
+    let file = write_import_file(&stack);
     let import = ["import", file.to_str().unwrap()];
     let cancelled = Fault::Cancel(&["TransactionConflict", "None"]);
     for (arguments, operation, faults) in [
         (import.to_vec(), "BatchWriteItem", [Fault::Unprocessed, CONFLICT, THROTTLED]),
         (import.to_vec(), "TransactWriteItems", [CONFLICT, THROTTLED, Fault::LoseResponse]),
-        ([&build[..], &of].concat(), "TransactWriteItems", [cancelled, CONFLICT, THROTTLED]),
-        ([&status[..], &of].concat(), "TransactWriteItems", [CONFLICT, THROTTLED, Fault::Reset]),
+        ([&build[..], &target].concat(), "TransactWriteItems", [cancelled, CONFLICT, THROTTLED]),
+        (
+            [&status[..], &target].concat(),
+            "TransactWriteItems",
+            [CONFLICT, THROTTLED, Fault::Reset],
+        ),
     ] {
         for fault in faults {
             println!("{operation}: {fault:?}");
-            let call = Call { operation, texts: Vec::new() };
-            let injected = proxy.inject(fault, call, Times::Once);
+            let matcher = RequestMatcher { operation, texts: Vec::new() };
+            let injected = proxy.inject(fault, matcher, Times::Once);
             let status = admin(&stack, &proxy, &arguments).await.status().await.unwrap();
             assert!(status.success());
-            assert_eq!(injected.times(), 1);
+            assert_eq!(injected.count(), 1);
             injected.stop();
         }
     }
     let contents = stack.contents().await;
-    let expected = expected().await;
+    let expected = contents_after_import().await;
     assert!(expected.items.iter().all(|(key, item)| contents.items.get(key) == Some(item)));
     let body = stack.api().customization(&id).await.json();
     assert_eq!(body["status"], "DELETED");

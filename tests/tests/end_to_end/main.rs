@@ -1,4 +1,6 @@
-//! The product from outside: over HTTP against the real binaries, and by its commands.
+//! End-to-end tests over HTTP against the real binaries, and of the commands.
+//!
+//! Each module is one subject: `cargo test -p tests --test end_to_end -- faults::` runs one.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -7,7 +9,6 @@
     reason = "a panic here is a failed test"
 )]
 
-mod answers;
 mod commands;
 mod contract;
 mod corrupt_items;
@@ -27,6 +28,7 @@ mod metrics;
 mod outages;
 mod paging;
 mod reference;
+mod responses;
 mod roles;
 mod routes;
 mod stores;

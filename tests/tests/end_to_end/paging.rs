@@ -1,4 +1,4 @@
-//! Catalogs with more applications than one page of DynamoDB, or one answer of Lambda, holds.
+//! Catalogs with more applications than fit in one page of DynamoDB or in one response of Lambda.
 
 use std::{collections::BTreeSet, io::Read, iter};
 
@@ -16,10 +16,11 @@ use tests::{
     stack::{REGISTRY, SAMPLE_CATALOG, TestStack},
 };
 
-/// So many that their items need several pages of 1 MB.
+/// Enough applications that their items need several pages of 1 MB, DynamoDB's limit of a page.
 const APPLICATIONS: usize = 1_500;
 
-/// Of these, all those of the last product in the table's order are released, and only they.
+/// An application of one of 250 products. Only `product-99`, the last one in the order of the sort
+/// key, has released applications.
 fn application(index: usize) -> Application {
     let product = index % 250;
     Application {
@@ -38,13 +39,13 @@ fn application(index: usize) -> Application {
     }
 }
 
-/// As many bytes as an identifier can have.
+/// An identifier of 252 bytes, the maximum.
 fn long_id() -> Id {
     "𝄞".repeat(63).parse().unwrap()
 }
 
 #[tokio::test]
-async fn all_of_a_large_catalog_is_affected() {
+async fn every_page_of_a_large_catalog_is_read() {
     let stack = TestStack::start().await;
     let table = stack.table();
     let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
@@ -76,13 +77,13 @@ async fn all_of_a_large_catalog_is_affected() {
     let releasables = body["affected_releasables"].as_array().unwrap();
     let affected: BTreeSet<_> =
         releasables.iter().map(|one| one["application_id"].as_str().unwrap()).collect();
-    assert_eq!(affected.len(), releasables.len(), "none twice");
-    assert_eq!(affected.len(), APPLICATIONS + 6, "with those of the sample");
+    assert_eq!(affected.len(), releasables.len(), "no duplicates");
+    assert_eq!(affected.len(), APPLICATIONS + 6, "including the 6 of the sample");
     let succeeded: Vec<_> = releasables.iter().filter(|one| one["status"] == "SUCCEEDED").collect();
     assert_eq!(succeeded.len(), 1);
     assert_eq!(succeeded[0]["application_id"], "application-1499");
 
-    // What is released stands on the last page.
+    // The released applications are on the last page.
     let filter = json!({"base_image_id": "large"});
     let id = api.create(Form::upload().filter(filter)).await.id();
     let body = api.customization(&id).await.json();
@@ -96,18 +97,18 @@ async fn all_of_a_large_catalog_is_affected() {
     assert_eq!(body["affected_releasables"].as_array().unwrap().len(), APPLICATIONS / 250);
 }
 
-/// So many that an answer with all of them is longer than 6 MB.
-const TOO_MANY: usize = 3_000;
+/// Enough applications that a response with all of them exceeds Lambda's limit of 6 MB.
+const APPLICATIONS_OVER_LIMIT: usize = 3_000;
 
 #[tokio::test]
-async fn an_answer_past_what_lambda_takes_is_compressed_or_refused() {
+async fn a_response_over_the_lambda_limit_is_compressed_or_a_406() {
     let stack = TestStack::start().await;
     let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
     let base_image = json!({"id": "large", "name": "x", "description": "x".repeat(1_000)});
     let base_image = serde_json::from_value::<BaseImage>(base_image).unwrap();
     let product = json!({"key": "product-0", "name": "x", "description": "x".repeat(1_000)});
     let product = serde_json::from_value::<Product>(product).unwrap();
-    let applications = (0..TOO_MANY).map(|index| Record::Application {
+    let applications = (0..APPLICATIONS_OVER_LIMIT).map(|index| Record::Application {
         catalog_id: catalog_id.clone(),
         application: Application {
             product_key: "product-0".parse().unwrap(),
@@ -124,32 +125,32 @@ async fn an_answer_past_what_lambda_takes_is_compressed_or_refused() {
     api.customization(&id).await.assert_problem(&Problem::NOT_ACCEPTABLE);
 
     let api = api.header("accept-encoding", "br, gzip");
-    let answer = api.customization(&id).await;
-    assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
-    assert_eq!(answer.header("vary"), "accept-encoding");
+    let response = api.customization(&id).await;
+    assert_eq!((response.status, response.header("content-encoding")), (200, "gzip"));
+    assert_eq!(response.header("vary"), "accept-encoding");
     let mut body = String::new();
-    GzDecoder::new(&*answer.body).read_to_string(&mut body).unwrap();
+    GzDecoder::new(&*response.body).read_to_string(&mut body).unwrap();
     assert!(body.len() > 6_291_456, "{}", body.len());
     let body: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(body["affected_releasables"].as_array().unwrap().len(), TOO_MANY + 6);
+    assert_eq!(body["affected_releasables"].as_array().unwrap().len(), APPLICATIONS_OVER_LIMIT + 6);
 
-    let tag = answer.header("etag");
+    let tag = response.header("etag");
     assert!(tag.ends_with("-gzip\""), "{tag}");
-    let known = api.header("if-none-match", tag).customization(&id).await;
-    assert_eq!((known.status, known.header("etag"), known.body.len()), (304, tag, 0));
+    let unchanged = api.header("if-none-match", tag).customization(&id).await;
+    assert_eq!((unchanged.status, unchanged.header("etag"), unchanged.body.len()), (304, tag, 0));
 }
 
-/// So many products with so long descriptions that do not compress well that an answer with all of
-/// them is longer than 6 MB even compressed, and in base64.
-const DESCRIBED: usize = 70;
+/// Enough products with random descriptions that a response with all of them exceeds Lambda's limit
+/// of 6 MB even compressed.
+const DESCRIBED_PRODUCTS: usize = 70;
 const DESCRIPTION_CHARACTERS: usize = 100_000;
 
 #[tokio::test]
-async fn an_answer_that_does_not_fit_even_compressed_is_refused() {
+async fn a_response_over_the_lambda_limit_when_compressed_is_a_500() {
     let stack = TestStack::start().await;
     let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
     let mut rng = Rng::with_seed(7);
-    let products = (0..DESCRIBED).map(|index| {
+    let products = (0..DESCRIBED_PRODUCTS).map(|index| {
         let noise: String =
             iter::repeat_with(|| rng.alphanumeric()).take(DESCRIPTION_CHARACTERS).collect();
         let product = json!({"key": format!("product-{index}"), "name": "x", "description": noise});
@@ -157,7 +158,7 @@ async fn an_answer_that_does_not_fit_even_compressed_is_refused() {
     });
     let base_image = json!({"id": "large", "name": "x"});
     let base_image = Record::BaseImage(serde_json::from_value(base_image).unwrap());
-    let applications = (0..DESCRIBED).map(|index| Record::Application {
+    let applications = (0..DESCRIBED_PRODUCTS).map(|index| Record::Application {
         catalog_id: catalog_id.clone(),
         application: application(index),
     });
@@ -168,8 +169,8 @@ async fn an_answer_that_does_not_fit_even_compressed_is_refused() {
     let gzip = api.header("accept-encoding", "gzip");
     let id = api.create(Form::upload()).await.id();
     gzip.customization(&id).await.assert_problem(&Problem::RESPONSE_TOO_LARGE);
-    // Of what its filter leaves, there is not too much.
-    let one = Form::upload().filter(json!({"product_key": "apache_kafka"}));
-    let id = api.create(one).await.id();
+    // A filter makes the response small enough.
+    let filtered = Form::upload().filter(json!({"product_key": "apache_kafka"}));
+    let id = api.create(filtered).await.id();
     assert_eq!(gzip.customization(&id).await.status, 200);
 }

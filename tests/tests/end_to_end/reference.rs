@@ -1,11 +1,11 @@
-//! The API reference: a page that loads nothing that the stack does not serve.
+//! The API reference at the root of the gateway: a page that loads only files of the gateway.
 
 use std::fs;
 
 use local::build::workspace;
-use tests::{api::Answer, form::Form, stack::TestStack};
+use tests::{api::Response, form::Form, stack::TestStack};
 
-/// What the attribute `name` of the tags in `html` holds.
+/// The values of the attribute `name` of all tags in `html`.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!(" {name}=\"");
     html.split(&start)
@@ -15,17 +15,17 @@ fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn the_page_at_the_root_loads_what_the_stack_serves_and_nothing_else() {
+async fn the_api_reference_loads_only_files_of_the_gateway() {
     let stack = TestStack::start().await;
     let visitor = stack.api().headers(&[]);
-    let get = async |path: &str| -> Answer {
-        let answer = visitor.get(&format!("{}{path}", stack.base_url())).await;
-        assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        let policy = answer.header("content-security-policy");
+    let get = async |path: &str| -> Response {
+        let response = visitor.get(&format!("{}{path}", stack.base_url())).await;
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        let policy = response.header("content-security-policy");
         assert!(policy.starts_with("default-src 'self';"), "{path}: {policy}");
         assert!(!policy.contains("http") && !policy.contains('*'), "{path}: {policy}");
-        answer
+        response
     };
     let page = get("/").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
@@ -38,19 +38,19 @@ async fn the_page_at_the_root_loads_what_the_stack_serves_and_nothing_else() {
         assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
         assert!(!script.body.is_empty());
     }
-    let start = get("/reference.js").await;
-    let start = std::str::from_utf8(&start.body).unwrap();
-    assert!(start.contains("url: \"/openapi.yaml\"") && !start.contains("http"), "{start}");
+    let script = get("/reference.js").await;
+    let script = std::str::from_utf8(&script.body).unwrap();
+    assert!(script.contains("url: \"/openapi.yaml\"") && !script.contains("http"), "{script}");
     let contract = get("/openapi.yaml").await;
     assert_eq!(contract.body, fs::read(workspace().join("openapi.yaml")).unwrap());
 }
 
 #[tokio::test]
-async fn the_token_in_the_page_is_good() {
+async fn the_token_in_the_api_reference_is_valid() {
     let stack = TestStack::start().await;
-    let start = stack.api().headers(&[]).get(&format!("{}/reference.js", stack.base_url())).await;
-    let start = std::str::from_utf8(&start.body).unwrap();
-    let token = start.split_once("token: \"").unwrap().1.split_once('"').unwrap().0;
+    let script = stack.api().headers(&[]).get(&format!("{}/reference.js", stack.base_url())).await;
+    let script = std::str::from_utf8(&script.body).unwrap();
+    let token = script.split_once("token: \"").unwrap().1.split_once('"').unwrap().0;
     let visitor = stack.api().headers(&[("authorization", &format!("Bearer {token}"))]);
     assert_eq!(visitor.create(Form::upload()).await.status, 201);
 }

@@ -1,5 +1,5 @@
-//! The route table, compared with every file that lists routes: `template.yaml`, `openapi.yaml`, the
-//! router of `cargo lambda watch`, and the events in `events/`.
+//! The route table, compared with `template.yaml`, `openapi.yaml` and the router of `cargo lambda
+//! watch` in `Cargo.toml`.
 
 use std::{collections::BTreeSet, fs};
 
@@ -7,7 +7,7 @@ use local::build::workspace;
 use shared::routes::{BASE_PATH, Operation, Route};
 use yaml_serde::Value as Yaml;
 
-/// Routes: method, path and function of each.
+/// Method, path and function of each route.
 type Routes = BTreeSet<(String, String, String)>;
 
 fn text(file: &str) -> String {

@@ -1,4 +1,4 @@
-//! The embedded S3 and DynamoDB, without the functions: closed to web pages, open to the AWS CLI.
+//! The embedded S3 and DynamoDB: they refuse web pages and serve the AWS CLI.
 
 use std::collections::BTreeSet;
 
@@ -7,31 +7,31 @@ use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 use http::{HeaderName, Method};
 use local::stores::{BUCKET, TABLE};
 use tests::{
-    api::Answer,
+    api::Response,
     form::{Form, archive},
     stack::{SAMPLE_CATALOG, TestStack},
 };
 
-/// A web page that the developer's browser has open.
-const PAGE: &str = "https://attacker.example";
+/// The origin of a malicious web page in the developer's browser.
+const ATTACKER: &str = "https://attacker.example";
 
-/// Asserts that a web page's request was refused, and that the page cannot read why.
+/// Asserts that the request of a web page is refused and that the page cannot read the response.
 #[track_caller]
-fn assert_refused(answer: &Answer) {
-    assert_eq!(answer.status, 403);
+fn assert_refused(response: &Response) {
+    assert_eq!(response.status, 403);
     let body = "this server refuses requests from web pages, which have an Origin header\n";
-    assert_eq!(answer.body, body);
-    assert_no_cors(answer);
+    assert_eq!(response.body, body);
+    assert_no_cors(response);
 }
 
 #[track_caller]
-fn assert_no_cors(answer: &Answer) {
-    let mut names = answer.headers.keys().map(HeaderName::as_str);
-    assert!(!names.any(|name| name.starts_with("access-control-")), "{:?}", answer.headers);
+fn assert_no_cors(response: &Response) {
+    let mut names = response.headers.keys().map(HeaderName::as_str);
+    assert!(!names.any(|name| name.starts_with("access-control-")), "{:?}", response.headers);
 }
 
 #[tokio::test]
-async fn a_web_page_reads_and_writes_nothing() {
+async fn a_request_of_a_web_page_is_refused() {
     let stack = TestStack::start().await;
     let stores = stack.stack().stores();
     let (dynamodb, s3) = (stores.dynamodb_client(), stores.s3_client());
@@ -39,36 +39,36 @@ async fn a_web_page_reads_and_writes_nothing() {
     let before = stack.contents().await;
     let key = before.objects.keys().next().unwrap();
 
-    // Signed requests: the credentials of both stores are public.
-    macro_rules! refused {
+    // The requests are signed: the credentials of both stores are public.
+    macro_rules! assert_refused {
         ($request:expr) => {{
             let request = $request.customize();
             let request = request.mutate_request(|request| {
-                request.headers_mut().insert("origin", PAGE);
+                request.headers_mut().insert("origin", ATTACKER);
             });
             let error = request.send().await.unwrap_err();
-            let response = error.raw_response().expect("an answer");
+            let response = error.raw_response().expect("the store responds");
             assert_eq!(response.status().as_u16(), 403);
             let cors = response.headers().iter().find(|(name, _)| name.starts_with("access-"));
             assert_eq!(cors, None);
         }};
     }
     let text = |text: &str| AttributeValue::S(text.to_owned());
-    refused!(dynamodb.scan().table_name(TABLE));
+    assert_refused!(dynamodb.scan().table_name(TABLE));
     let put = dynamodb.put_item().table_name(TABLE);
-    refused!(put.item("PK", text("x")).item("SK", text("x")));
-    refused!(s3.list_objects_v2().bucket(BUCKET));
-    refused!(s3.get_object().bucket(BUCKET).key(key));
-    refused!(s3.put_object().bucket(BUCKET).key("x").body(b"x".to_vec().into()));
+    assert_refused!(put.item("PK", text("x")).item("SK", text("x")));
+    assert_refused!(s3.list_objects_v2().bucket(BUCKET));
+    assert_refused!(s3.get_object().bucket(BUCKET).key(key));
+    assert_refused!(s3.put_object().bucket(BUCKET).key("x").body(b"x".to_vec().into()));
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn a_preflight_is_refused() {
+async fn a_cors_preflight_is_refused() {
     let stack = TestStack::start().await;
     let stores = stack.stack().stores();
     let preflight = stack.api().headers(&[
-        ("origin", PAGE),
+        ("origin", ATTACKER),
         ("access-control-request-method", "POST"),
         ("access-control-request-headers", "authorization,content-type,x-amz-target"),
     ]);
@@ -78,14 +78,15 @@ async fn a_preflight_is_refused() {
             assert_refused(&preflight.send(Method::OPTIONS, &url, Vec::new()).await);
             assert_refused(&preflight.send(Method::POST, &url, Vec::new()).await);
             assert_refused(&preflight.get(&url).await);
-            let answer = stack.api().headers(&[]).send(Method::OPTIONS, &url, Vec::new()).await;
-            assert_no_cors(&answer);
+            let response = stack.api().headers(&[]).send(Method::OPTIONS, &url, Vec::new()).await;
+            assert_no_cors(&response);
         }
     }
 }
 
+/// DNS rebinding: a web page resolves a host name of its own to 127.0.0.1.
 #[tokio::test]
-async fn the_stores_refuse_a_foreign_host() {
+async fn a_request_for_a_foreign_host_is_refused() {
     let stack = TestStack::start().await;
     let stores = stack.stack().stores();
     for endpoint in [stores.dynamodb_endpoint(), stores.s3_endpoint()] {
@@ -102,16 +103,16 @@ async fn an_unsigned_request_is_refused() {
         ("x-amz-target", "DynamoDB_20120810.ListTables"),
         ("content-type", "application/x-amz-json-1.0"),
     ]);
-    let answer = api.send(Method::POST, &stores.dynamodb_endpoint(), b"{}".to_vec()).await;
-    assert_eq!(answer.status, 400);
-    let error = answer.json()["__type"].as_str().unwrap().to_owned();
+    let response = api.send(Method::POST, &stores.dynamodb_endpoint(), b"{}".to_vec()).await;
+    assert_eq!(response.status, 400);
+    let error = response.json()["__type"].as_str().unwrap().to_owned();
     assert!(error.ends_with("#MissingAuthenticationTokenException"), "{error}");
     let url = format!("{}/{BUCKET}", stores.s3_endpoint());
     assert_eq!(api.get(&url).await.status, 403);
 }
 
 #[tokio::test]
-async fn dynamodb_refuses_what_it_cannot_read_or_does_not_know() {
+async fn dynamodb_refuses_unknown_operations_unknown_tables_and_invalid_values() {
     let stack = TestStack::start().await;
     let dynamodb = stack.dynamodb();
     let error = dynamodb.delete_table().table_name(TABLE).send().await.unwrap_err();
@@ -126,7 +127,7 @@ async fn dynamodb_refuses_what_it_cannot_read_or_does_not_know() {
     assert_eq!(error.meta().message(), Some(message));
 }
 
-/// Stores an object of each key.
+/// Stores an object under each key.
 async fn put_objects(s3: &aws_sdk_s3::Client, keys: &[&str]) {
     for &key in keys {
         let body = key.as_bytes().to_vec().into();
@@ -134,8 +135,8 @@ async fn put_objects(s3: &aws_sdk_s3::Client, keys: &[&str]) {
     }
 }
 
-/// The keys and the common prefixes of all pages, one entry a page.
-async fn list_by_one(
+/// Lists the bucket in pages of one entry. Returns all keys and all common prefixes.
+async fn list_in_pages_of_one(
     s3: &aws_sdk_s3::Client,
     delimiter: Option<&str>,
 ) -> (Vec<String>, Vec<String>) {
@@ -152,7 +153,7 @@ async fn list_by_one(
 }
 
 #[tokio::test]
-async fn objects_are_listed_as_by_aws_s3_ls() {
+async fn aws_s3_ls_lists_the_objects() {
     let stack = TestStack::start().await;
     let s3 = stack.stack().stores().s3_client();
     put_objects(&s3, &["a/1", "a/2", "b", "c d/\u{fc}+1&<.txt", "c d/x/y", "e/"]).await;
@@ -192,8 +193,8 @@ async fn objects_are_listed_as_by_aws_s3_ls() {
     // aws s3 ls --recursive, page by page
     let all = ["a/1", "a/2", "b", "c d/x/y", "c d/\u{fc}+1&<.txt", "e/"];
     let none = Vec::<String>::new();
-    assert_eq!(list_by_one(&s3, None).await, (all.map(str::to_owned).to_vec(), none));
-    let (keys, prefixes) = list_by_one(&s3, Some("/")).await;
+    assert_eq!(list_in_pages_of_one(&s3, None).await, (all.map(str::to_owned).to_vec(), none));
+    let (keys, prefixes) = list_in_pages_of_one(&s3, Some("/")).await;
     assert_eq!(
         (keys, prefixes),
         (vec!["b".into()], ["a/", "c d/", "e/"].map(str::to_owned).into())
@@ -201,7 +202,7 @@ async fn objects_are_listed_as_by_aws_s3_ls() {
 }
 
 #[tokio::test]
-async fn a_bucket_exists_or_does_not() {
+async fn a_missing_bucket_is_not_found() {
     let stack = TestStack::start().await;
     let s3 = stack.stack().stores().s3_client();
     s3.head_bucket().bucket(BUCKET).send().await.unwrap();
@@ -212,7 +213,7 @@ async fn a_bucket_exists_or_does_not() {
 }
 
 #[tokio::test]
-async fn an_upload_is_read_as_by_aws_s3_cp() {
+async fn aws_s3_cp_reads_a_file() {
     let stack = TestStack::start().await;
     let digest = stack.api().create(Form::upload()).await.json()["artifact"]["id"].clone();
     let key = format!("{SAMPLE_CATALOG}/{}", digest.as_str().unwrap());
@@ -226,7 +227,7 @@ async fn an_upload_is_read_as_by_aws_s3_cp() {
     assert!(head.last_modified().is_some());
     let e_tag = head.e_tag().unwrap();
 
-    // The SDK compares the checksum with the bytes, as the AWS CLI does.
+    // The SDK verifies the checksum, like the AWS CLI.
     let get = || s3.get_object().bucket(BUCKET).key(&key).checksum_mode(ChecksumMode::Enabled);
     let whole = get().send().await.unwrap();
     assert_eq!(whole.checksum_sha256(), head.checksum_sha256());
@@ -253,7 +254,7 @@ async fn an_upload_is_read_as_by_aws_s3_cp() {
 }
 
 #[tokio::test]
-async fn the_table_is_read_as_by_aws_dynamodb() {
+async fn aws_dynamodb_reads_the_table() {
     let stack = TestStack::start().await;
     let dynamodb = stack.dynamodb();
     let all: BTreeSet<_> = stack.contents().await.items.into_keys().collect();
@@ -276,7 +277,7 @@ async fn the_table_is_read_as_by_aws_dynamodb() {
             (text("PK"), text("SK"))
         }));
     }
-    assert_eq!(scanned.len(), all.len(), "no item twice");
+    assert_eq!(scanned.len(), all.len(), "no duplicates");
     assert_eq!(scanned.into_iter().collect::<BTreeSet<_>>(), all);
 
     // aws dynamodb query, get-item

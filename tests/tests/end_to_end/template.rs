@@ -1,5 +1,4 @@
-//! The template's functions: each has the environment that its code reads, and the IAM actions that
-//! its code needs.
+//! The functions in `template.yaml`: their environment variables and IAM actions match the code.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,11 +10,11 @@ use local::{
 use tests::stack::{TestStack, binaries};
 use yaml_serde::Value as Yaml;
 
-/// Read by the C library, not by our code.
+/// A variable that the C library reads, not the functions.
 const READ_BY_LIBC: &str = "MALLOC_MMAP_THRESHOLD_";
 
-/// Set in place of `CSP_JWKS_URL`, never beside it.
-const ALTERNATIVE: &str = "CSP_JWKS";
+/// A variable that replaces `CSP_JWKS_URL`: the functions require exactly one of both.
+const ALTERNATIVE_TO_JWKS_URL: &str = "CSP_JWKS";
 
 fn template() -> Yaml {
     let text = fs::read_to_string(workspace().join("template.yaml")).unwrap();
@@ -39,13 +38,13 @@ fn variables(variables: &Yaml) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn each_function_needs_each_variable_of_the_template_and_no_other() {
+async fn each_function_requires_exactly_the_variables_of_the_template() {
     let stack = TestStack::start().await;
     let template = template();
     for function in FunctionName::ALL {
         let mut names = variables(&template["Globals"]["Function"]);
         names.extend(variables(&resource(&template, function)["Properties"]));
-        assert!(names.remove(READ_BY_LIBC) && names.remove(ALTERNATIVE));
+        assert!(names.remove(READ_BY_LIBC) && names.remove(ALTERNATIVE_TO_JWKS_URL));
         let environment = |without: Option<&str>| {
             let mut environment = Environment::default();
             let complete = stack.stack().environment();
@@ -76,7 +75,7 @@ async fn each_function_needs_each_variable_of_the_template_and_no_other() {
 }
 
 #[test]
-fn each_role_allows_the_actions_of_its_function() {
+fn each_role_allows_exactly_the_actions_of_its_function() {
     let template = template();
     for (function, actions) in [
         (FunctionName::WriteCustomizations, &write_customizations::ACTIONS[..]),

@@ -1,5 +1,5 @@
-//! Another organization's data does not exist: its answers are those for what does not, and the
-//! stores are asked the same on the way to them.
+//! Tenant isolation: another organization's data and missing data have equal responses and cause
+//! equal requests to the stores.
 
 use std::collections::BTreeSet;
 
@@ -8,138 +8,142 @@ use local::{csp::Token, function::FunctionLimits};
 use serde_json::{Value, json};
 use shared::routes::Operation;
 use tests::{
-    api::{Answer, Api, Problem},
+    api::{Api, Problem, Response},
     form::Form,
     stack::{
-        NOBODYS_CUSTOMIZATION, OTHER_CATALOG, OTHER_ORGANIZATION, ProxiedStack, SAMPLE_CATALOG,
+        MISSING_CUSTOMIZATION, OTHER_CATALOG, OTHER_ORGANIZATION, ProxiedStack, SAMPLE_CATALOG,
         TestStack,
     },
 };
 
-const NOBODYS_CATALOG: &str = "00000000-0000-4000-8000-000000000000";
+/// A catalog that no organization has.
+const MISSING_CATALOG: &str = "00000000-0000-4000-8000-000000000000";
 
-/// A request, with a catalog and something in it left open.
+/// A kind of request to a resource of a catalog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+enum RequestKind {
     Create,
-    CreateFiltered,
-    CreateKeyed,
-    CreateBroken,
-    Customization,
-    File,
-    FileUnnamed,
+    CreateWithFilter,
+    CreateWithKey,
+    CreateWithoutFile,
+    Get,
+    GetFile,
+    GetFileWithoutName,
 }
 
-impl Route {
+impl RequestKind {
     const CREATES: [Self; 4] =
-        [Self::Create, Self::CreateFiltered, Self::CreateKeyed, Self::CreateBroken];
-    const FILES: [Self; 2] = [Self::File, Self::FileUnnamed];
+        [Self::Create, Self::CreateWithFilter, Self::CreateWithKey, Self::CreateWithoutFile];
+    const GET_FILES: [Self; 2] = [Self::GetFile, Self::GetFileWithoutName];
 
     const fn operation(self) -> Operation {
         match self {
-            Self::Create | Self::CreateFiltered | Self::CreateKeyed | Self::CreateBroken => {
-                Operation::CreateCustomization
-            }
-            Self::Customization => Operation::GetCustomization,
-            Self::File | Self::FileUnnamed => Operation::GetFile,
+            Self::Create
+            | Self::CreateWithFilter
+            | Self::CreateWithKey
+            | Self::CreateWithoutFile => Operation::CreateCustomization,
+            Self::Get => Operation::GetCustomization,
+            Self::GetFile | Self::GetFileWithoutName => Operation::GetFile,
         }
     }
 
-    /// Requests the resource `id` of `catalog`.
-    async fn ask(self, api: &Api, catalog: &str, id: &str) -> Answer {
+    /// Sends a request to the resource `id` of `catalog`. A create ignores `id`.
+    async fn send(self, api: &Api, catalog: &str, id: &str) -> Response {
         let filter = json!({"product_key": "apache_kafka", "branch": "2"});
         match self {
             Self::Create => api.create_in(catalog, Form::upload()).await,
-            Self::CreateFiltered => api.create_in(catalog, Form::upload().filter(filter)).await,
-            Self::CreateKeyed => {
+            Self::CreateWithFilter => api.create_in(catalog, Form::upload().filter(filter)).await,
+            Self::CreateWithKey => {
                 let api = api.header("idempotency-key", "k");
                 api.create_in(catalog, Form::upload().filter(filter)).await
             }
-            Self::CreateBroken => api.create_in(catalog, Form::new().filter(filter)).await,
-            Self::Customization => {
-                api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await
+            Self::CreateWithoutFile => api.create_in(catalog, Form::new().filter(filter)).await,
+            Self::Get => api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await,
+            Self::GetFile => {
+                api.get(&format!("/v1/catalogs/{catalog}/files/{id}?filename=x")).await
             }
-            Self::File => api.get(&format!("/v1/catalogs/{catalog}/files/{id}?filename=x")).await,
-            Self::FileUnnamed => api.get(&format!("/v1/catalogs/{catalog}/files/{id}")).await,
+            Self::GetFileWithoutName => {
+                api.get(&format!("/v1/catalogs/{catalog}/files/{id}")).await
+            }
         }
     }
 }
 
-/// All of an answer that can tell one request from another, but for what names the request.
-fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
-    let id = answer.header("x-amzn-requestid");
-    let headers = answer.headers.iter().filter(|(name, _)| *name != "date");
+/// Status, headers and body of a response, without its date and request identifier.
+fn comparable(response: &Response) -> (u16, Vec<(String, String)>, Value) {
+    let id = response.header("x-amzn-requestid");
+    let headers = response.headers.iter().filter(|(name, _)| *name != "date");
     let text = |value: &http::HeaderValue| value.to_str().unwrap().replace(id, "");
     let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-    let body = String::from_utf8(answer.body.to_vec()).unwrap().replace(id, "");
-    (answer.status, headers, serde_json::from_str(&body).unwrap())
+    let body = String::from_utf8(response.body.to_vec()).unwrap().replace(id, "");
+    (response.status, headers, serde_json::from_str(&body).unwrap())
 }
 
 #[tokio::test]
-async fn what_is_anothers_is_answered_as_what_does_not_exist() {
+async fn a_resource_of_another_organization_is_indistinguishable_from_a_missing_one() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let created = stack.api().create(Form::upload()).await.json();
     let id = created["id"].as_str().unwrap();
     let digest = created["artifact"]["id"].as_str().unwrap();
-    let stranger = stack.api_with(Token::default().organization(OTHER_ORGANIZATION));
-    // What filters name is cached for all afterwards; the bytes are none that are asked for below.
+    let other_tenant = stack.api_with(Token::default().organization(OTHER_ORGANIZATION));
+    // Caches the base images and products of filters, so that the cache does not cause differences.
+    // The file differs from the one that the cases below request.
     let other = Tarball::new().file("other", b"").gzip();
     let filter = json!({"product_key": "apache_kafka", "branch": "2"});
     let form = Form::new().file("other.tgz", &other).filter(filter);
-    assert_eq!(stranger.create_in(OTHER_CATALOG, form).await.status, 201);
+    assert_eq!(other_tenant.create_in(OTHER_CATALOG, form).await.status, 201);
     let before = stack.contents().await;
 
-    let nobodys_digest = "0".repeat(64);
+    let missing_digest = "0".repeat(64);
     let mut cases = Vec::new();
-    for route in Route::CREATES {
-        cases.push((
-            route,
-            (SAMPLE_CATALOG, ""),
-            (NOBODYS_CATALOG, ""),
-            Problem::CATALOG_NOT_FOUND,
-        ));
+    for kind in RequestKind::CREATES {
+        cases.push((kind, (SAMPLE_CATALOG, ""), (MISSING_CATALOG, ""), Problem::CATALOG_NOT_FOUND));
     }
-    for (theirs, nobodys) in [
-        ((SAMPLE_CATALOG, id), (NOBODYS_CATALOG, id)),
-        ((SAMPLE_CATALOG, id), (NOBODYS_CATALOG, NOBODYS_CUSTOMIZATION)),
-        ((SAMPLE_CATALOG, NOBODYS_CUSTOMIZATION), (NOBODYS_CATALOG, NOBODYS_CUSTOMIZATION)),
-        ((SAMPLE_CATALOG, "x"), (NOBODYS_CATALOG, "x")),
+    for (foreign, missing) in [
+        ((SAMPLE_CATALOG, id), (MISSING_CATALOG, id)),
+        ((SAMPLE_CATALOG, id), (MISSING_CATALOG, MISSING_CUSTOMIZATION)),
+        ((SAMPLE_CATALOG, MISSING_CUSTOMIZATION), (MISSING_CATALOG, MISSING_CUSTOMIZATION)),
+        ((SAMPLE_CATALOG, "x"), (MISSING_CATALOG, "x")),
     ] {
-        cases.push((Route::Customization, theirs, nobodys, Problem::CATALOG_NOT_FOUND));
+        cases.push((RequestKind::Get, foreign, missing, Problem::CATALOG_NOT_FOUND));
     }
-    let (theirs, nobodys) = ((OTHER_CATALOG, id), (OTHER_CATALOG, NOBODYS_CUSTOMIZATION));
-    cases.push((Route::Customization, theirs, nobodys, Problem::CUSTOMIZATION_NOT_FOUND));
-    for route in Route::FILES {
-        let (theirs, nobodys) = ((SAMPLE_CATALOG, digest), (NOBODYS_CATALOG, digest));
-        cases.push((route, theirs, nobodys, Problem::CATALOG_NOT_FOUND));
-        let (theirs, nobodys) = ((SAMPLE_CATALOG, "x"), (NOBODYS_CATALOG, &*nobodys_digest));
-        cases.push((route, theirs, nobodys, Problem::CATALOG_NOT_FOUND));
+    let (foreign, missing) = ((OTHER_CATALOG, id), (OTHER_CATALOG, MISSING_CUSTOMIZATION));
+    cases.push((RequestKind::Get, foreign, missing, Problem::CUSTOMIZATION_NOT_FOUND));
+    for kind in RequestKind::GET_FILES {
+        let (foreign, missing) = ((SAMPLE_CATALOG, digest), (MISSING_CATALOG, digest));
+        cases.push((kind, foreign, missing, Problem::CATALOG_NOT_FOUND));
+        let (foreign, missing) = ((SAMPLE_CATALOG, "x"), (MISSING_CATALOG, &*missing_digest));
+        cases.push((kind, foreign, missing, Problem::CATALOG_NOT_FOUND));
     }
-    let (theirs, nobodys) = ((OTHER_CATALOG, digest), (OTHER_CATALOG, &*nobodys_digest));
-    cases.push((Route::File, theirs, nobodys, Problem::FILE_NOT_FOUND));
+    let (foreign, missing) = ((OTHER_CATALOG, digest), (OTHER_CATALOG, &*missing_digest));
+    cases.push((RequestKind::GetFile, foreign, missing, Problem::FILE_NOT_FOUND));
 
-    let covered: BTreeSet<_> = cases.iter().map(|(route, ..)| route.operation()).collect();
+    let covered: BTreeSet<_> = cases.iter().map(|(kind, ..)| kind.operation()).collect();
     assert_eq!(covered, Operation::ALL.iter().copied().collect(), "every operation has a case");
-    // What was asked for until now.
+    // Discards the operations until now.
     drop((dynamodb.take_operations(), s3.take_operations()));
-    for (route, theirs, nobodys, problem) in cases {
-        println!("{route:?} {theirs:?}");
-        let asked = async |(catalog, id): (&str, &str)| {
-            let answer = route.ask(&stranger, catalog, id).await;
-            answer.assert_problem(&problem);
-            (comparable(&answer), dynamodb.take_operations(), s3.take_operations())
+    for (kind, foreign, missing, problem) in cases {
+        println!("{kind:?} {foreign:?}");
+        let observe = async |(catalog, id): (&str, &str)| {
+            let response = kind.send(&other_tenant, catalog, id).await;
+            response.assert_problem(&problem);
+            (comparable(&response), dynamodb.take_operations(), s3.take_operations())
         };
-        let theirs = asked(theirs).await;
-        assert_eq!(theirs, asked(nobodys).await);
-        let (_, dynamodb_calls, s3_calls) = theirs;
-        assert_eq!(dynamodb_calls, ["BatchGetItem"], "nothing is read before ownership is known");
-        assert!(s3_calls.is_empty() || route == Route::File, "{s3_calls:?}");
+        let foreign = observe(foreign).await;
+        assert_eq!(foreign, observe(missing).await);
+        let (_, dynamodb_operations, s3_operations) = foreign;
+        assert_eq!(
+            dynamodb_operations,
+            ["BatchGetItem"],
+            "nothing more is read before the ownership check"
+        );
+        assert!(s3_operations.is_empty() || kind == RequestKind::GetFile, "{s3_operations:?}");
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn a_second_organization_has_catalogs_of_its_own() {
+async fn each_organization_has_access_to_its_own_catalogs_only() {
     let stack = TestStack::start().await;
     let owner = stack.api_with(Token::default().organization(OTHER_ORGANIZATION));
     let created = owner.create_in(OTHER_CATALOG, Form::upload()).await;

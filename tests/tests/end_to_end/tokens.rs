@@ -1,4 +1,4 @@
-//! Tokens: which are taken, and that an attacker learns nothing from a refusal.
+//! Tokens: valid ones are accepted, all others are refused without a reason in the response.
 
 use local::csp::Token;
 use ring::hmac;
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tests::{
     api::{Api, Problem},
     form::Form,
-    jwt::{Jwt, KeyOf},
+    jwt::{Jwt, TestKey},
     stack::{SAMPLE_CATALOG, TestStack},
 };
 
-/// The most bytes of a token that is read.
+/// The maximum length of an accepted token.
 const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
 
 const MALFORMED: &str = "the token is not a JWT with the required members";
@@ -21,78 +21,84 @@ const NO_ORGANIZATION: &str = "the token names no organization";
 const NO_EXPIRY: &str = "the token is not valid: Missing required claim: exp";
 const WRONG_ISSUER: &str = "the token is not valid: InvalidIssuer";
 
-/// An attack: its name, the token, and why it is refused.
+/// The name of an attack, its token, and the logged reason of the refusal.
 type Attack = (String, String, &'static str);
 
 fn attack(name: impl Into<String>, token: String, reason: &'static str) -> Attack {
     (name.into(), token, reason)
 }
 
-/// `message`'s HS256 signature with this key.
+/// The HS256 signature of `message` in base64url.
 fn hs256(key: &[u8], message: &str) -> String {
     let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes());
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(signature)
 }
 
-/// An honest token, signed as another algorithm would, or not at all.
-fn of_other_algorithms() -> Vec<Attack> {
+/// Valid claims with another algorithm, or without a signature.
+fn algorithm_attacks() -> Vec<Attack> {
     let with = |algorithm: Value| Jwt::default().header("alg", algorithm);
     let mut attacks = Vec::new();
     for none in ["none", "None", "NONE", "nOnE", "", "rs256", "RS256 "] {
         let token = with(json!(none));
-        attacks.push(attack(format!("{none:?}"), token.signed(|_| String::new()), MALFORMED));
-        let signed = token.signed_by(KeyOf::ISSUER);
+        attacks.push(attack(format!("{none:?}"), token.signed_with(|_| String::new()), MALFORMED));
+        let signed = token.signed_by(TestKey::ISSUER);
         attacks.push(attack(format!("{none:?}, signed"), signed, MALFORMED));
     }
     for other in [Value::Null, json!(256), json!(["RS256"])] {
-        let token = with(other.clone()).signed_by(KeyOf::ISSUER);
+        let token = with(other.clone()).signed_by(TestKey::ISSUER);
         attacks.push(attack(format!("the algorithm {other}"), token, MALFORMED));
     }
-    // Who checks these with the public key as a secret takes everybody's signature.
-    let der = KeyOf::ISSUER.public_der();
+    // Algorithm confusion: a verifier that uses the public key as an HMAC secret accepts these.
+    // https://www.rfc-editor.org/rfc/rfc8725#section-2.1
+    let der = TestKey::ISSUER.public_der();
     let pem = format!(
         "-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n",
         base64_simd::STANDARD.encode_to_string(&der),
     );
-    let jwk = KeyOf::ISSUER.jwk(None);
+    let jwk = TestKey::ISSUER.jwk(None);
     let modulus = jwk["n"].as_str().unwrap();
     for secret in [&der, pem.as_bytes(), jwk.to_string().as_bytes(), modulus.as_bytes(), b""] {
-        let token = with(json!("HS256")).signed(|message| hs256(secret, message));
+        let token = with(json!("HS256")).signed_with(|message| hs256(secret, message));
         attacks.push(attack("HS256 with the public key", token, NOT_RS256));
     }
     for other in ["HS384", "HS512", "RS384", "RS512", "PS256", "ES256", "EdDSA"] {
-        attacks.push(attack(other, with(json!(other)).signed_by(KeyOf::ISSUER), NOT_RS256));
+        attacks.push(attack(other, with(json!(other)).signed_by(TestKey::ISSUER), NOT_RS256));
     }
     attacks
 }
 
-/// Tokens that bring a key, or say where to find one.
-fn of_other_keys() -> Vec<Attack> {
+/// Tokens signed with another key, some with that key or its location in the header.
+fn key_attacks() -> Vec<Attack> {
     let jwt = Jwt::default;
-    let forged = |jwt: Jwt| jwt.signed_by(KeyOf::ATTACKER);
-    let jwk = KeyOf::ATTACKER.jwk(None);
+    let forged = |jwt: Jwt| jwt.signed_by(TestKey::ATTACKER);
+    let jwk = TestKey::ATTACKER.jwk(None);
     let url = "https://evil.example/keys";
     let mut attacks = vec![
         attack("another key's signature", forged(jwt()), NO_KEY),
-        attack("and no key named", forged(jwt().header("kid", Value::Null)), NO_KEY),
-        attack("jwk", forged(jwt().header("jwk", jwk.clone())), NO_KEY),
         attack(
-            "jwk, named",
-            forged(jwt().header("jwk", KeyOf::ATTACKER.jwk(Some("mine"))).header("kid", "mine")),
+            "another key's signature without a kid",
+            forged(jwt().header("kid", Value::Null)),
             NO_KEY,
         ),
-        attack("jwk of no kind", forged(jwt().header("jwk", json!({"kty": "x"}))), NO_KEY),
+        attack("jwk", forged(jwt().header("jwk", jwk.clone())), NO_KEY),
+        attack(
+            "jwk with a kid",
+            forged(jwt().header("jwk", TestKey::ATTACKER.jwk(Some("mine"))).header("kid", "mine")),
+            NO_KEY,
+        ),
+        attack("jwk of an unknown type", forged(jwt().header("jwk", json!({"kty": "x"}))), NO_KEY),
         attack("jku", forged(jwt().header("jku", url)), NO_KEY),
         attack("jku and jwk", forged(jwt().header("jku", url).header("jwk", jwk)), NO_KEY),
         attack("x5u", forged(jwt().header("x5u", url)), NO_KEY),
         attack("x5c", forged(jwt().header("x5c", json!(["MIIB"]))), NO_KEY),
-        attack("no signature", jwt().signed(|_| String::new()), NO_KEY),
-        attack("a signature of zeros", jwt().signed(|_| "A".repeat(342)), NO_KEY),
-        attack("a signature that is no base64", jwt().signed(|_| "?".into()), MALFORMED),
+        attack("no signature", jwt().signed_with(|_| String::new()), NO_KEY),
+        attack("a signature of zeros", jwt().signed_with(|_| "A".repeat(342)), NO_KEY),
+        attack("a signature that is not base64", jwt().signed_with(|_| "?".into()), MALFORMED),
         attack(
             "another token's signature",
-            jwt().signed(|_| {
-                let other = Jwt::of(Token::default().user("eve")).signed_by(KeyOf::ISSUER);
+            jwt().signed_with(|_| {
+                let other =
+                    Jwt::from_token(Token::default().user("eve")).signed_by(TestKey::ISSUER);
                 other.rsplit_once('.').unwrap().1.to_owned()
             }),
             NO_KEY,
@@ -111,60 +117,60 @@ fn of_other_keys() -> Vec<Attack> {
         "\u{1b}[2J\n{\"level\":\"ERROR\"}",
     ] {
         let token = jwt().header("kid", id);
-        attacks.push(attack(format!("the key {id:?}"), forged(token.clone()), NO_KEY));
-        let honest = token.signed_by(KeyOf::ISSUER);
-        attacks.push(attack(format!("the key {id:?}, honest"), honest, NO_KEY));
+        attacks.push(attack(format!("the kid {id:?}, forged"), forged(token.clone()), NO_KEY));
+        let issued = token.signed_by(TestKey::ISSUER);
+        attacks.push(attack(format!("the kid {id:?} of the issuer"), issued, NO_KEY));
     }
     for id in [json!(0), json!([]), json!({"$ne": ""})] {
-        let token = jwt().header("kid", id.clone()).signed_by(KeyOf::ISSUER);
-        attacks.push(attack(format!("the key {id}"), token, MALFORMED));
+        let token = jwt().header("kid", id.clone()).signed_by(TestKey::ISSUER);
+        attacks.push(attack(format!("the kid {id}"), token, MALFORMED));
     }
     for (critical, reason) in
         [(json!(["exp"]), CRITICAL), (json!([]), CRITICAL), (json!("exp"), MALFORMED)]
     {
-        let token = jwt().header("crit", critical.clone()).signed_by(KeyOf::ISSUER);
+        let token = jwt().header("crit", critical.clone()).signed_by(TestKey::ISSUER);
         attacks.push(attack(format!("critical: {critical}"), token, reason));
     }
     attacks
 }
 
-/// What the issuer itself has signed, but not for this, or not for now.
-fn of_other_claims() -> Vec<Attack> {
-    const FAR: u64 = 4_000_000_000;
+/// Tokens that the issuer has signed, with invalid claims.
+fn claim_attacks() -> Vec<Attack> {
+    const FAR_FUTURE: u64 = 4_000_000_000;
     let token = Token::default;
     let no_user =
         token().claim("username", Value::Null).claim("acct", "").claim("sub", Value::Null);
     let claims = [
         ("expired", token().expires_in(-31), "the token is not valid: ExpiredSignature"),
-        ("without an end", token().claim("exp", Value::Null), NO_EXPIRY),
-        ("an end that is text", token().claim("exp", FAR.to_string()), NO_EXPIRY),
-        ("an end past all numbers", token().claim("exp", 1e300), NO_EXPIRY),
-        ("a negative end", token().claim("exp", -1), NO_EXPIRY),
+        ("without exp", token().claim("exp", Value::Null), NO_EXPIRY),
+        ("exp as a string", token().claim("exp", FAR_FUTURE.to_string()), NO_EXPIRY),
+        ("exp over the range of integers", token().claim("exp", 1e300), NO_EXPIRY),
+        ("negative exp", token().claim("exp", -1), NO_EXPIRY),
+        ("fractional exp", token().claim("exp", 0.5), "the token is not valid: ExpiredSignature"),
         (
-            "a fraction of an end",
-            token().claim("exp", 0.5),
-            "the token is not valid: ExpiredSignature",
+            "not yet valid",
+            token().claim("nbf", FAR_FUTURE),
+            "the token is not valid: ImmatureSignature",
         ),
-        ("not yet valid", token().claim("nbf", FAR), "the token is not valid: ImmatureSignature"),
         (
-            "valid from a text on",
+            "nbf as a string",
             token().claim("nbf", "0"),
             "the token is not valid: Invalid format for claim: nbf",
         ),
-        ("of the future", token().claim("iat", FAR), "the token is not issued yet"),
-        ("issued at a text", token().claim("iat", "0"), MALFORMED),
-        ("another issuer's", token().claim("iss", "https://evil.example"), WRONG_ISSUER),
-        ("an issuer like ours", token().claim("iss", "https://csp.localhost/"), WRONG_ISSUER),
+        ("issued in the future", token().claim("iat", FAR_FUTURE), "the token is not issued yet"),
+        ("iat as a string", token().claim("iat", "0"), MALFORMED),
+        ("another issuer", token().claim("iss", "https://evil.example"), WRONG_ISSUER),
+        ("a similar issuer", token().claim("iss", "https://csp.localhost/"), WRONG_ISSUER),
         ("without an issuer", token().claim("iss", Value::Null), MALFORMED),
-        ("of two issuers", token().claim("iss", json!(["https://csp.localhost"])), MALFORMED),
-        ("of no organization", token().claim("context_name", Value::Null), NO_ORGANIZATION),
-        ("of an empty organization", token().organization(""), NO_ORGANIZATION),
-        ("of the default organization", token().organization("default"), NO_ORGANIZATION),
-        ("of a numbered organization", token().claim("context_name", 7), MALFORMED),
-        ("of organizations", token().claim("context_name", json!(["default"])), MALFORMED),
-        ("of a true organization", token().claim("context_name", true), MALFORMED),
-        ("of nobody", no_user, "the token names no user"),
-        ("of a numbered user", token().claim("username", 7), MALFORMED),
+        ("issuer as an array", token().claim("iss", json!(["https://csp.localhost"])), MALFORMED),
+        ("without an organization", token().claim("context_name", Value::Null), NO_ORGANIZATION),
+        ("empty organization", token().organization(""), NO_ORGANIZATION),
+        ("the organization default", token().organization("default"), NO_ORGANIZATION),
+        ("organization as a number", token().claim("context_name", 7), MALFORMED),
+        ("organization as an array", token().claim("context_name", json!(["default"])), MALFORMED),
+        ("organization as a boolean", token().claim("context_name", true), MALFORMED),
+        ("without a user", no_user, "the token names no user"),
+        ("user as a number", token().claim("username", 7), MALFORMED),
     ];
     let mut attacks: Vec<_> = claims
         .into_iter()
@@ -180,67 +186,69 @@ fn of_other_claims() -> Vec<Attack> {
         r#""exp":1e999,"#,
         "not JSON,",
     ] {
-        let token = Jwt::default().claims_begin(first).signed_by(KeyOf::ISSUER);
-        attacks.push(attack(format!("{first} twice"), token, MALFORMED));
+        let token = Jwt::default().prepend_claims(first).signed_by(TestKey::ISSUER);
+        attacks.push(attack(format!("claims that begin with {first}"), token, MALFORMED));
     }
     attacks
 }
 
-/// An honest token of exactly this many bytes.
+/// A valid token of exactly this many bytes.
 fn token_of(bytes: usize) -> String {
     let padded = |header: usize, claims: usize| {
         let token = Token::default().claim("padding", "x".repeat(claims));
-        Jwt::of(token).header("padding", "x".repeat(header))
+        Jwt::from_token(token).header("padding", "x".repeat(header))
     };
-    let length = |jwt: &Jwt| jwt.signed(|_| "A".repeat(342)).len();
-    // Base64 grows by one or two: not every length is reached with one padding alone.
+    let length = |jwt: &Jwt| jwt.signed_with(|_| "A".repeat(342)).len();
+    // One more byte adds one or two characters of base64url, so that padding in one part alone does
+    // not reach every length.
     let missing = (bytes - length(&padded(0, 0))) * 3 / 4;
     let candidates =
         (0..8).flat_map(|header| (missing - 16..=missing).map(move |claims| (header, claims)));
     let jwt =
         candidates.map(|(header, claims)| padded(header, claims)).find(|jwt| length(jwt) == bytes);
-    jwt.unwrap().signed_by(KeyOf::ISSUER)
+    jwt.unwrap().signed_by(TestKey::ISSUER)
 }
 
-/// Asserts that each route refuses `caller` before all else, and that only the log says why.
-async fn assert_refused(stack: &TestStack, name: &str, caller: &Api, reason: &str) {
+/// Asserts that each route refuses the token of `api` with a 401, and that only the log has the
+/// reason.
+async fn assert_refused(stack: &TestStack, name: &str, api: &Api, reason: &str) {
     println!("{name}");
-    // The catalog does not exist, and the body is no form: the token comes first.
+    // Each request has a further error: the check of the token comes first.
     let file = format!("/v1/catalogs/{SAMPLE_CATALOG}/files/x");
-    for answer in [
-        caller.post("nobodys", "text/plain", b"x".to_vec()).await,
-        caller.customization("x").await,
-        caller.get(&file).await,
+    for response in [
+        api.post("missing", "text/plain", b"x".to_vec()).await,
+        api.customization("x").await,
+        api.get(&file).await,
     ] {
-        answer.assert_problem(&Problem::UNAUTHENTICATED);
-        assert_eq!(stack.line_of(&answer)["cause"], reason);
+        response.assert_problem(&Problem::UNAUTHENTICATED);
+        assert_eq!(stack.log_line_of(&response)["cause"], reason);
     }
 }
 
 #[tokio::test]
-async fn only_the_issuers_rs256_of_an_honest_token_is_taken() {
+async fn a_forged_or_invalid_token_is_refused() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
-    let attacks = [of_other_algorithms(), of_other_keys(), of_other_claims()].concat();
+    let attacks = [algorithm_attacks(), key_attacks(), claim_attacks()].concat();
     for (name, token, reason) in attacks {
-        let caller = stack.api().headers(&[("authorization", &format!("Bearer {token}"))]);
-        assert_refused(&stack, &name, &caller, reason).await;
+        let api = stack.api().headers(&[("authorization", &format!("Bearer {token}"))]);
+        assert_refused(&stack, &name, &api, reason).await;
     }
     assert_eq!(stack.contents().await, before);
 }
 
 #[tokio::test]
-async fn what_is_not_one_token_is_refused() {
+async fn a_missing_malformed_or_repeated_token_is_refused() {
     let stack = TestStack::start().await;
     let before = stack.contents().await;
-    let good = Token::default().sign().unwrap();
-    let bearer = format!("Bearer {good}");
-    let (message, _signature) = good.rsplit_once('.').unwrap();
+    let valid = Token::default().sign().unwrap();
+    let bearer = format!("Bearer {valid}");
+    let (message, _signature) = valid.rsplit_once('.').unwrap();
     let longest = token_of(MAX_TOKEN_BYTES);
     let too_long = token_of(MAX_TOKEN_BYTES + 1);
     let huge = "a".repeat(64 * 1024);
-    let (missing, several) = ("there is no token", "there is more than one token");
-    let long = "the token is longer than 16383 bytes";
+    let (missing, repeated) = ("there is no token", "there is more than one token");
+    let over_limit = "the token is longer than 16383 bytes";
     for (name, headers, reason) in [
         ("none", &[][..], missing),
         ("an empty one", &[("authorization", "")], missing),
@@ -249,39 +257,43 @@ async fn what_is_not_one_token_is_refused() {
         ("garbage", &[("authorization", "Bearer a.b.c")], MALFORMED),
         ("dots", &[("authorization", "Bearer ..")], MALFORMED),
         ("two parts", &[("csp-auth-token", message)], MALFORMED),
-        ("four parts", &[("csp-auth-token", &format!("{good}.x"))], MALFORMED),
-        ("what is no ASCII", &[("csp-auth-token", "é")], "the token is not text"),
-        ("too long", &[("csp-auth-token", &too_long)], long),
-        ("too long, with its scheme", &[("authorization", &format!("Bearer {too_long}"))], long),
-        ("huge", &[("csp-auth-token", &huge)], long),
-        ("the same twice", &[("authorization", &bearer), ("authorization", &bearer)], several),
-        ("two", &[("authorization", &bearer), ("authorization", "Bearer x")], several),
-        ("two headers", &[("authorization", &bearer), ("csp-auth-token", &good)], several),
+        ("four parts", &[("csp-auth-token", &format!("{valid}.x"))], MALFORMED),
+        ("not ASCII", &[("csp-auth-token", "é")], "the token is not text"),
+        ("too long", &[("csp-auth-token", &too_long)], over_limit),
+        (
+            "too long, with its scheme",
+            &[("authorization", &format!("Bearer {too_long}"))],
+            over_limit,
+        ),
+        ("huge", &[("csp-auth-token", &huge)], over_limit),
+        ("the same twice", &[("authorization", &bearer), ("authorization", &bearer)], repeated),
+        ("two", &[("authorization", &bearer), ("authorization", "Bearer x")], repeated),
+        ("two headers", &[("authorization", &bearer), ("csp-auth-token", &valid)], repeated),
         ("two in one", &[("authorization", &format!("{bearer}, {bearer}"))], MALFORMED),
     ] {
-        let caller = stack.api().headers(headers);
-        assert_refused(&stack, name, &caller, reason).await;
+        let api = stack.api().headers(headers);
+        assert_refused(&stack, name, &api, reason).await;
     }
     assert_eq!(stack.contents().await, before);
 
-    let caller = stack.api().headers(&[("authorization", &format!("Bearer {longest}"))]);
-    assert_eq!(caller.create(Form::upload()).await.status, 201, "the longest");
+    let api = stack.api().headers(&[("authorization", &format!("Bearer {longest}"))]);
+    assert_eq!(api.create(Form::upload()).await.status, 201, "the longest token is accepted");
 }
 
 #[tokio::test]
-async fn a_token_is_taken_in_each_of_its_forms() {
+async fn a_valid_token_is_accepted_in_each_header_and_with_each_user_claim() {
     let stack = TestStack::start().await;
     let token = Token::default().sign().unwrap();
     let bearer = format!("bearer  {token}");
-    let without_key = Jwt::default().header("kid", Value::Null).signed_by(KeyOf::ISSUER);
+    let without_key = Jwt::default().header("kid", Value::Null).signed_by(TestKey::ISSUER);
     for headers in [
         [("authorization", &*token)],
         [("authorization", &bearer)],
         [("csp-auth-token", &token)],
         [("csp-auth-token", &without_key)],
     ] {
-        let answer = stack.api().headers(&headers).create(Form::upload()).await;
-        assert_eq!(answer.status, 201, "{headers:?}");
+        let response = stack.api().headers(&headers).create(Form::upload()).await;
+        assert_eq!(response.status, 201, "{headers:?}");
     }
     for (token, user) in [
         (Token::default().claim("username", Value::Null).claim("acct", "jane"), "jane"),
@@ -296,8 +308,8 @@ async fn a_token_is_taken_in_each_of_its_forms() {
         (Token::default().claim("exp", 4_000_000_000.5), "johndoe"),
         (Token::default().claim("nbf", Value::Null).claim("iat", Value::Null), "johndoe"),
     ] {
-        let answer = stack.api_with(token).create(Form::upload()).await;
-        assert_eq!(answer.json()["created_by"], user);
+        let response = stack.api_with(token).create(Form::upload()).await;
+        assert_eq!(response.json()["created_by"], user);
     }
 }
 
@@ -307,7 +319,7 @@ async fn a_user_without_the_permission_is_refused() {
     let id = stack.api().create(Form::upload()).await.id();
     let before = stack.contents().await;
     let perms = |perms: Value| stack.api_with(Token::default().claim("perms", perms));
-    for none in [
+    for insufficient in [
         json!([]),
         Value::Null,
         json!("csp:org_owner"),
@@ -317,9 +329,9 @@ async fn a_user_without_the_permission_is_refused() {
         json!([["csp:org_owner"]]),
         json!({"csp:org_owner": true}),
     ] {
-        println!("{none}");
-        let api = perms(none);
-        api.post("nobodys", "text/plain", Vec::new()).await.assert_problem(&Problem::FORBIDDEN);
+        println!("{insufficient}");
+        let api = perms(insufficient);
+        api.post("missing", "text/plain", Vec::new()).await.assert_problem(&Problem::FORBIDDEN);
         api.customization(&id).await.assert_problem(&Problem::FORBIDDEN);
     }
     let member = perms(json!(["csp:org_member"]));

@@ -1,15 +1,15 @@
-//! Answers: what each says of its keeping, and that none tells of the inside.
+//! Responses: their cache headers, and that internal errors reveal nothing internal.
 
 use http::Method;
 use serde_json::json;
 use tests::{
-    api::{Answer, Problem},
+    api::{Problem, Response},
     form::Form,
     stack::{SAMPLE_CATALOG, TestStack},
 };
 
 #[tokio::test]
-async fn every_answer_says_that_it_is_what_it_is_and_who_may_keep_it() {
+async fn every_response_has_nosniff_and_cache_headers() {
     let stack = TestStack::start().await;
     let api = stack.api();
     let created = api.create(Form::upload()).await;
@@ -18,7 +18,7 @@ async fn every_answer_says_that_it_is_what_it_is_and_who_may_keep_it() {
     let read = api.customization(&id).await;
     let tag = read.header("etag").to_owned();
     assert_ne!(tag, "");
-    for (status, cache_control, answer) in [
+    for (status, cache_control, response) in [
         (201, "no-store", created),
         (200, "private, no-cache", read),
         (304, "private, no-cache", api.header("if-none-match", &tag).customization(&id).await),
@@ -33,42 +33,42 @@ async fn every_answer_says_that_it_is_what_it_is_and_who_may_keep_it() {
         ),
         (413, "no-store", api.create(Form::new().file("a.tgz", &vec![0; 4_500_001])).await),
         (415, "no-store", api.post(SAMPLE_CATALOG, "text/plain", Vec::new()).await),
-        // The gateway's own.
+        // A response of the gateway itself.
         (404, "no-store", api.send(Method::DELETE, "/v1/catalogs", Vec::new()).await),
     ] {
-        assert_eq!(answer.status, status, "{:?}", answer.body);
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{status}");
-        assert_eq!(answer.header("cache-control"), cache_control, "{status}");
-        assert_eq!(answer.header("etag").is_empty(), cache_control == "no-store", "{status}");
+        assert_eq!(response.status, status, "{:?}", response.body);
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{status}");
+        assert_eq!(response.header("cache-control"), cache_control, "{status}");
+        assert_eq!(response.header("etag").is_empty(), cache_control == "no-store", "{status}");
     }
 }
 
-/// Asserts that an answer is this problem, whose cause the log holds, and the log alone.
-fn assert_untold(stack: &TestStack, answer: &Answer, problem: &Problem, causes: &[&str]) {
-    answer.assert_problem(problem);
-    let cause = stack.cause_of(answer);
-    let headers = format!("{:?}", answer.headers);
-    for told in causes {
-        assert!(cause.contains(told), "{told} in {cause}");
-        assert!(!headers.contains(told), "{told} in {headers}");
+/// Asserts that a response is a 500, and that the log holds each of `causes` but the response none.
+fn assert_internal_error(stack: &TestStack, response: &Response, causes: &[&str]) {
+    // The exact body: it holds no cause.
+    response.assert_problem(&Problem::INTERNAL);
+    let logged = stack.logged_cause_of(response);
+    let headers = format!("{:?}", response.headers);
+    for cause in causes {
+        assert!(logged.contains(cause), "{cause} in {logged}");
+        assert!(!headers.contains(cause), "{cause} in {headers}");
     }
 }
 
 #[tokio::test]
-async fn a_fault_of_ours_is_a_500_and_the_log_says_which() {
-    let problem = Problem::INTERNAL;
+async fn an_internal_error_is_a_500_and_only_the_log_has_its_cause() {
     let stack = TestStack::start_with(&[("TABLE_NAME", Some("inside-table"))]).await;
-    for (answer, cause) in [
+    for (response, cause) in [
         (stack.api().create(Form::upload()).await, "batch get items: refused"),
         (stack.api().customization("x").await, "batch get items: refused"),
     ] {
-        assert_untold(&stack, &answer, &problem, &[cause, "ResourceNotFound"]);
+        assert_internal_error(&stack, &response, &[cause, "ResourceNotFound"]);
     }
     let stack = TestStack::start_with(&[("BUCKET_NAME", Some("inside-bucket"))]).await;
-    let answer = stack.api().create(Form::upload()).await;
-    assert_untold(&stack, &answer, &problem, &["put object: refused", "NoSuchBucket"]);
+    let response = stack.api().create(Form::upload()).await;
+    assert_internal_error(&stack, &response, &["put object: refused", "NoSuchBucket"]);
     let stack = TestStack::start_with(&[("AWS_SECRET_ACCESS_KEY", Some("inside-secret"))]).await;
-    let answer = stack.api().create(Form::upload()).await;
-    assert_untold(&stack, &answer, &problem, &["put object: refused", "SignatureDoesNotMatch"]);
-    assert!(!stack.line_of(&answer).to_string().contains("inside-secret"));
+    let response = stack.api().create(Form::upload()).await;
+    assert_internal_error(&stack, &response, &["put object: refused", "SignatureDoesNotMatch"]);
+    assert!(!stack.log_line_of(&response).to_string().contains("inside-secret"));
 }
