@@ -1,8 +1,11 @@
 //! Middleware that protects loopback servers from web pages.
 //!
-//! A loopback port is reachable from every web page that the developer's browser opens, by
-//! cross-origin requests and by DNS rebinding: a name of the attacker's that resolves to 127.0.0.1,
-//! so that the browser takes the server for the page's own.
+//! Every web page in the developer's browser can send requests to a loopback port. Two attacks are
+//! refused:
+//!
+//! - cross-origin requests: a page of another origin sends a request to 127.0.0.1.
+//! - DNS rebinding: the attacker's own domain resolves to 127.0.0.1, so the browser treats the
+//!   request as same-origin, and the page can read the response.
 
 use std::sync::Arc;
 
@@ -18,24 +21,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Host names under which a server is reachable: those of the loopback interface, and added ones.
+/// Host names that a request may name: those of the loopback interface, and configured ones.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
-    others: Arc<[String]>,
+    configured: Arc<[String]>,
 }
 
 impl AllowedHosts {
-    /// Names of the loopback interface, as the `Host` header has them.
+    /// Names of the loopback interface, in the form of the `Host` header.
     const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
     fn contains(&self, host: &str) -> bool {
         Self::LOOPBACK
             .into_iter()
-            .chain(self.others.iter().map(String::as_str))
+            .chain(self.configured.iter().map(String::as_str))
             .any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 
-    /// Returns true if the request names a host, and each host that it names is allowed.
+    /// Returns true if the request names at least one host, and only allowed ones.
     fn allow(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut hosts = headers
             .get_all(HOST)
@@ -49,12 +52,12 @@ impl AllowedHosts {
 }
 
 impl<S: Into<String>> FromIterator<S> for AllowedHosts {
-    fn from_iter<I: IntoIterator<Item = S>>(others: I) -> Self {
-        Self { others: others.into_iter().map(Into::into).collect() }
+    fn from_iter<I: IntoIterator<Item = S>>(configured: I) -> Self {
+        Self { configured: configured.into_iter().map(Into::into).collect() }
     }
 }
 
-/// Refuses requests for other hosts with 421: protection from DNS rebinding.
+/// Refuses requests that name another host with 421. This prevents DNS rebinding.
 pub(crate) fn refuse_foreign_hosts(router: Router, hosts: AllowedHosts) -> Router {
     async fn check(State(hosts): State<AllowedHosts>, request: Request, next: Next) -> Response {
         if hosts.allow(request.uri(), request.headers()) {
@@ -67,8 +70,8 @@ pub(crate) fn refuse_foreign_hosts(router: Router, hosts: AllowedHosts) -> Route
     router.layer(from_fn_with_state(hosts, check))
 }
 
-/// Refuses cross-origin requests, preflights included, with 403: browsers send `Origin` with them,
-/// other clients do not.
+/// Refuses cross-origin requests, including preflights, with 403. Browsers send the header `Origin`
+/// with them; other clients do not.
 pub(crate) fn refuse_cross_origin(router: Router) -> Router {
     async fn check(request: Request, next: Next) -> Response {
         if !request.headers().contains_key(ORIGIN) {
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_added_host_is_allowed_besides() {
+    fn a_configured_host_is_allowed_in_addition() {
         let hosts = AllowedHosts::from_iter(["build-machine"]);
         assert!(allows(&hosts, "/", &["build-machine:9000"]));
         assert!(allows(&hosts, "/", &["localhost"]));

@@ -29,7 +29,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Profile that this crate was built with.
+    /// The profile that this crate was built with.
     const OWN: Self = if cfg!(debug_assertions) { Self::Debug } else { Self::Release };
 }
 
@@ -46,16 +46,16 @@ pub enum BuildError {
     /// Cargo is missing, or its output cannot be read.
     #[error("cargo cannot be run")]
     Cargo(#[source] io::Error),
-    /// The code does not compile; cargo has printed why.
-    #[error("building the functions failed: cargo ended with {0}")]
+    /// The code does not compile; cargo has printed the errors.
+    #[error("building the functions failed: cargo exited with {0}")]
     Failed(ExitStatus),
-    /// Cargo built no binary of this name.
-    #[error("cargo built no binary {0}")]
+    /// Cargo built no binary with this name.
+    #[error("cargo built no binary named {0}")]
     Missing(String),
 }
 
 impl Binaries {
-    /// Builds both functions. Cargo's diagnostics go to the standard error.
+    /// Builds both functions. Cargo writes its diagnostics to the standard error.
     ///
     /// # Errors
     ///
@@ -64,8 +64,9 @@ impl Binaries {
         Self::find(&Cargo::build(command(profile, &[])).await?)
     }
 
-    /// Builds both functions and `package` in one run, which compiles shared dependencies once.
-    /// Returns the functions' binaries, and the path of the binary that `package` names.
+    /// Builds both functions and `package` in one run of cargo, so that shared dependencies are
+    /// compiled once. Returns the functions' binaries, and the path of the package's binary, which
+    /// must have the package's name.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl Binaries {
         })
     }
 
-    /// Uses one binary in the place of both functions: a test double.
+    /// Uses one binary for both functions: a test double.
     #[must_use]
     pub fn stand_in(binary: PathBuf) -> Self {
         Self { write_customizations: binary.clone(), read_customizations: binary }
@@ -102,7 +103,6 @@ impl Binaries {
     }
 }
 
-/// Finds the path of the binary `name`.
 fn executable(executables: &[(String, PathBuf)], name: &str) -> Result<PathBuf, BuildError> {
     executables
         .iter()
@@ -111,14 +111,14 @@ fn executable(executables: &[(String, PathBuf)], name: &str) -> Result<PathBuf, 
         .ok_or_else(|| BuildError::Missing(name.to_owned()))
 }
 
-/// A running cargo; dropped, it is killed together with the compilers that it started.
+/// A running cargo. When dropped, it is killed together with the compilers that it started.
 struct Cargo {
-    group: Option<Pid>,
+    process_group: Option<Pid>,
 }
 
 impl Drop for Cargo {
     fn drop(&mut self) {
-        if let Some(group) = self.group {
+        if let Some(group) = self.process_group {
             // An error means that all processes have exited.
             let _ = killpg(group, Signal::SIGKILL);
         }
@@ -129,20 +129,20 @@ impl Cargo {
     /// Runs a build and returns the names and paths of its binaries.
     async fn build(mut command: Command) -> Result<Vec<(String, PathBuf)>, BuildError> {
         let mut child = command.spawn().map_err(BuildError::Cargo)?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let mut cargo = Self { group };
+        let process_group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let mut cargo = Self { process_group };
         let mut executables = Vec::new();
         if let Some(stdout) = child.stdout.take() {
             let mut lines = BufReader::new(stdout).lines();
             while let Some(line) = lines.next_line().await.map_err(BuildError::Cargo)? {
-                // Other messages lack these fields.
+                // Messages of other kinds do not have these fields.
                 if let Ok(Artifact { target, executable }) = serde_json::from_str(&line) {
                     executables.push((target.name, executable));
                 }
             }
         }
         let status = child.wait().await.map_err(BuildError::Cargo)?;
-        cargo.group = None;
+        cargo.process_group = None;
         if status.success() { Ok(executables) } else { Err(BuildError::Failed(status)) }
     }
 }
@@ -166,8 +166,9 @@ pub fn workspace() -> PathBuf {
     own.parent().unwrap_or(own).to_owned()
 }
 
-/// Returns the command that builds both functions and `others`, packages with a binary of their name.
-fn command(profile: Profile, others: &[&str]) -> Command {
+/// Returns the command that builds both functions and `extra_packages`, each of which has a binary
+/// with the package's name.
+fn command(profile: Profile, extra_packages: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .arg("build")
@@ -175,25 +176,26 @@ fn command(profile: Profile, others: &[&str]) -> Command {
         .current_dir(workspace())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        // A process group of its own, so that it can be killed with all its children.
+        // In its own process group, cargo can be killed together with all its children.
         .process_group(0);
-    let packages =
-        || FunctionName::ALL.iter().map(|function| function.as_str()).chain(others.iter().copied());
+    let functions = || FunctionName::ALL.iter().map(|function| function.as_str());
+    let packages = || functions().chain(extra_packages.iter().copied());
     command.args(packages().flat_map(|package| ["-p", package]));
     if profile == Profile::Release {
-        // No other binaries: link-time optimization takes minutes for each.
+        // Only these binaries: link-time optimization takes minutes for each.
         command.arg("--release").args(packages().flat_map(|binary| ["--bin", binary]));
     }
     if profile == Profile::OWN {
-        // Cargo unifies the features of the packages that it builds together: alone, the functions
-        // would need the dependencies with other features, and cargo would compile them again.
-        // `admin` is built too, because users run it next.
+        // Cargo unifies the features of the packages that it builds together. Without this crate,
+        // some dependencies of the functions would have fewer features, and cargo would compile
+        // them a second time. `admin` is built too, because users run it next.
         command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin"]);
     }
-    // `cargo run` sets these for its program; a build script that reads them would run again.
+    // `cargo run` sets these variables. With them, build scripts that read them would run again.
     for (name, _) in std::env::vars_os() {
-        let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
-        if name.to_str().is_some_and(|name| of_package.iter().any(|p| name.starts_with(p))) {
+        let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        {
             command.env_remove(name);
         }
     }

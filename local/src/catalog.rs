@@ -1,4 +1,4 @@
-//! Catalogs that are loaded into the table at the start, as `admin import` loads them.
+//! Catalogs that are loaded into the table at startup, as `admin import` loads them.
 
 use std::{
     fs, io,
@@ -14,19 +14,19 @@ use shared::storage::{StorageError, Table};
 
 use crate::build::workspace;
 
-/// Returns the path of the sample file.
+/// Returns the path of the sample catalog file.
 #[must_use]
 pub fn sample() -> PathBuf {
     workspace().join("local").join("sample-catalog.json")
 }
 
-/// Identifier of the sample catalog, the first one in the sample file.
+/// Identifier of the sample catalog, which is the first one in the sample file.
 pub const SAMPLE_CATALOG: &str = "46ba3c35-fb85-44a1-8336-694b4d4f4b91";
 
 /// Organization that owns the sample catalog.
 pub const SAMPLE_ORGANIZATION: &str = "68c0f832-5169-4433-ab2f-40e939e3f1bc";
 
-/// Catalogs, read from a file.
+/// The content of a catalog file, checked against the format.
 #[derive(Clone, Debug)]
 pub struct Catalogs {
     path: PathBuf,
@@ -41,27 +41,27 @@ pub enum CatalogsError {
     #[error("{} cannot be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
     /// The file is invalid.
-    #[error("{} has faults: {}", .path.display(), join(.faults))]
-    Faults {
+    #[error("{} is invalid: {}", .path.display(), join(.errors))]
+    Invalid {
         /// Path of the file.
         path: PathBuf,
-        /// All faults in the file.
-        faults: Vec<FieldError>,
+        /// All errors in the file.
+        errors: Vec<FieldError>,
     },
     /// The table cannot be read.
-    #[error("the catalogs cannot be loaded")]
+    #[error("the catalogs cannot be loaded into the table")]
     Store(#[from] StorageError),
     /// The table cannot be written.
-    #[error("the catalogs cannot be loaded")]
+    #[error("the catalogs cannot be loaded into the table")]
     Write(#[from] WriteError),
 }
 
-fn join(faults: &[FieldError]) -> String {
-    faults.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
+fn join(errors: &[FieldError]) -> String {
+    errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Catalogs {
-    /// Reads a file.
+    /// Reads a catalog file.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Catalogs {
         };
         match CatalogFile::parse(&json) {
             Ok(CatalogFile { catalogs, .. }) => Ok(Self { path, json, entries: catalogs }),
-            Err(faults) => Err(CatalogsError::Faults { path, faults }),
+            Err(errors) => Err(CatalogsError::Invalid { path, errors }),
         }
     }
 
@@ -84,11 +84,11 @@ impl Catalogs {
         &self.entries
     }
 
-    /// Writes the catalogs into the table; idempotent.
+    /// Writes the catalogs into the table. Idempotent.
     pub(crate) async fn load(&self, table: &Table) -> Result<(), CatalogsError> {
         let import = Import::check(&self.json, table).await.map_err(|error| match error {
             ImportError::Storage(error) => error.into(),
-            ImportError::File(faults) => CatalogsError::Faults { path: self.path.clone(), faults },
+            ImportError::File(errors) => CatalogsError::Invalid { path: self.path.clone(), errors },
         })?;
         Ok(import.write(table, |_| {}).await?)
     }

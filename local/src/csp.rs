@@ -1,7 +1,16 @@
-//! A token issuer in place of VMware CSP: tokens signed with a published key, and its JWKS.
+//! A token issuer that replaces VMware CSP on one machine. It signs tokens with a published key,
+//! and serves the JWKS with the public part of that key.
 //!
-//! The signing key is in this repository, so that a token does not depend on the data directory.
-//! Everybody can sign any token with it: no deployment may trust it.
+//! The signing key is in this repository, so that a token is valid for every data directory.
+//! Therefore everybody can sign any token with it, and a deployment must never trust this key.
+//!
+//! ```
+//! use local::csp::Token;
+//!
+//! let expired = Token::default().user("janedoe").permissions(["csp:org_member"]).expires_in(-60);
+//! let authorization = format!("Bearer {}", expired.sign()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::{
     io,
@@ -19,25 +28,26 @@ use crate::{catalog, server::Server};
 /// Issuer of the tokens.
 pub const ISSUER: &str = "https://csp.localhost";
 
-/// Permissions of which a write needs one, separated by commas.
+/// Permissions that allow writes, separated by commas. A token needs one of them.
 pub const WRITE_PERMISSIONS: &str = "csp:org_owner,external/app-catalog/catalog-admin";
 
-/// Permissions of which a read needs one, separated by commas.
+/// Permissions that allow reads, separated by commas. A token needs one of them.
 pub const READ_PERMISSIONS: &str =
     "csp:org_owner,csp:org_member,external/app-catalog/catalog-admin";
 
-/// Default lifetime of a token, equal to that of CSP's.
+/// Default lifetime of a token: that of a CSP access token.
 pub const LIFETIME: Duration = Duration::from_mins(30);
 
-/// RSA key of 2048 bits, PKCS #1 in DER, made with `openssl genrsa`.
+/// RSA key of 2048 bits in PKCS #1 DER, generated with `openssl genrsa`.
 const SIGNING_KEY: &[u8] = include_bytes!("../csp/insecure-signing-key.der");
 
-/// JWKS with the public key.
-const KEYS: &str = include_str!("../csp/insecure-keys.json");
+/// JWKS with the public part of the signing key.
+const JWKS: &str = include_str!("../csp/insecure-keys.json");
 
 const KEY_ID: &str = "insecure-local-key";
 
-/// Builder of a token; by default one that may do everything in the sample catalog's organization.
+/// Builder of a token. By default, the token allows every operation in the organization of the
+/// sample catalog.
 #[derive(Clone, Debug)]
 pub struct Token {
     lifetime_seconds: i64,
@@ -84,13 +94,13 @@ impl Token {
         self.claim("perms", permissions)
     }
 
-    /// Sets the lifetime, in seconds; a negative number makes an expired token.
+    /// Sets the lifetime in seconds. A negative lifetime gives an expired token.
     #[must_use]
     pub fn expires_in(self, seconds: i64) -> Self {
         Self { lifetime_seconds: seconds, ..self }
     }
 
-    /// Sets a claim to any value; `null` removes the claim.
+    /// Sets a claim to any value. `null` removes the claim.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
@@ -101,7 +111,7 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// The claims cannot be serialized, or the key in this crate is damaged.
+    /// The claims cannot be serialized, or the signing key of this crate is damaged.
     pub fn sign(self) -> Result<String, jsonwebtoken::errors::Error> {
         install_crypto_provider();
         let issued_at = SystemTime::now()
@@ -119,10 +129,10 @@ impl Token {
     }
 }
 
-/// Serves the JWKS at every path.
-pub(crate) async fn serve_keys() -> io::Result<Server> {
-    let keys = get(|| async { ([(CONTENT_TYPE, "application/json")], KEYS) });
-    Server::start(Router::new().fallback(keys)).await
+/// Starts a JWKS endpoint, which serves the JWKS at every path.
+pub(crate) async fn serve_jwks() -> io::Result<Server> {
+    let jwks = get(|| async { ([(CONTENT_TYPE, "application/json")], JWKS) });
+    Server::start(Router::new().fallback(jwks)).await
 }
 
 #[cfg(test)]
@@ -131,17 +141,17 @@ mod tests {
 
     use super::*;
 
-    fn claims(token: &str) -> Map<String, Value> {
-        let keys: JwkSet = serde_json::from_str(KEYS).unwrap();
-        let key = DecodingKey::from_jwk(keys.find(KEY_ID).unwrap()).unwrap();
+    fn verified_claims(token: &str) -> Map<String, Value> {
+        let jwks: JwkSet = serde_json::from_str(JWKS).unwrap();
+        let key = DecodingKey::from_jwk(jwks.find(KEY_ID).unwrap()).unwrap();
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[ISSUER]);
         jsonwebtoken::decode(token, &key, &validation).unwrap().claims
     }
 
     #[test]
-    fn tokens_verify_with_the_published_keys() {
-        let claims = claims(&Token::default().sign().unwrap());
+    fn a_token_is_verified_with_the_published_jwks() {
+        let claims = verified_claims(&Token::default().sign().unwrap());
         assert_eq!(claims["context_name"], catalog::SAMPLE_ORGANIZATION);
         assert_eq!(claims["perms"], json!(["csp:org_owner", "csp:org_member"]));
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 1800);
@@ -156,7 +166,7 @@ mod tests {
             .expires_in(60)
             .claim("nbf", 1)
             .claim("sub", Value::Null);
-        let claims = claims(&token.sign().unwrap());
+        let claims = verified_claims(&token.sign().unwrap());
         assert_eq!(claims["context_name"], "org");
         assert_eq!(claims["username"], "janedoe");
         assert_eq!(claims["acct"], "janedoe");

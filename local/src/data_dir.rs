@@ -1,4 +1,4 @@
-//! The data directory: kept between runs, locked by one `local` at a time.
+//! The data directory. It is kept between runs. A lock file lets only one process use it at a time.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A data directory, locked until this is dropped.
+/// A locked data directory. The lock is released when this is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    /// The operating system releases the lock even if the process is killed.
+    /// The operating system releases the lock, even if the process is killed.
     _lock: File,
 }
 
@@ -35,7 +35,7 @@ pub enum DataDirError {
 }
 
 impl DataDir {
-    /// Opens and locks the directory `path`; creates it if it does not exist.
+    /// Opens and locks the directory `path`. Creates it if it does not exist.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_opened_once_at_a_time() {
+    fn a_locked_directory_is_not_opened_a_second_time() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new");
         let first = DataDir::open(&path).unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_not_opened() {
+    fn a_file_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = DataDir::open(file.path()).unwrap_err();
         assert!(matches!(error, DataDirError::NotADirectory(_)));

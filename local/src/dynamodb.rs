@@ -1,7 +1,7 @@
-//! Embedded DynamoDB: dynoxide with one table, on a thread of its own.
+//! Embedded DynamoDB: dynoxide with one table, on a separate thread.
 //!
-//! Acknowledged writes survive a loss of power: dynoxide leaves `SQLite` at `synchronous = FULL`, so a
-//! commit waits for the disk.
+//! Acknowledged writes survive a power failure: dynoxide keeps `SQLite`'s default
+//! `synchronous = FULL`, so a commit waits until the data is on the disk.
 
 mod protocol;
 
@@ -26,10 +26,10 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::browser_guard::{AllowedHosts, refuse_cross_origin, refuse_foreign_hosts};
 
-/// Attribute that holds the time from which an item may be deleted, in Unix seconds.
+/// Attribute with the time after which DynamoDB may delete an item, in Unix seconds.
 const TTL_ATTRIBUTE: &str = "expires_at";
 
-/// A running DynamoDB. Dropped, it ends.
+/// A running DynamoDB. It stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct DynamoDb {
     address: SocketAddr,
@@ -40,11 +40,11 @@ pub(crate) struct DynamoDb {
 /// Failure to start DynamoDB.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The path is not UTF-8, as `SQLite` requires.
-    #[error("the path of the DynamoDB table is not UTF-8")]
+    /// The path is not UTF-8, which `SQLite` requires.
+    #[error("the path of the DynamoDB database is not UTF-8")]
     Path,
     /// The file is damaged, is not a database, or cannot be written.
-    #[error("the DynamoDB table in {path} cannot be opened")]
+    #[error("the DynamoDB database {path} cannot be opened")]
     Open {
         /// Path of the file.
         path: String,
@@ -52,13 +52,14 @@ pub enum DynamoDbError {
         #[source]
         source: DynoxideError,
     },
-    /// No port or no thread is available.
+    /// No free port or no thread is available.
     #[error("DynamoDB cannot listen")]
     Listen(#[from] io::Error),
 }
 
 impl DynamoDb {
-    /// Opens the database in the file `path`, creates `table` if it does not exist, and serves it.
+    /// Opens the database file `path`, creates `table` if it does not exist, and serves it on a
+    /// free port.
     pub(crate) fn start(path: &Path, table: &str) -> Result<Self, DynamoDbError> {
         let path = path.to_str().ok_or(DynamoDbError::Path)?;
         let database = open(path, table)
@@ -67,7 +68,8 @@ impl DynamoDb {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (shutdown, shutdown_requested) = oneshot::channel();
-        // Operations block on the disk: on a runtime of their own, they delay only one another.
+        // Operations wait for the disk and block their thread. In a separate runtime, they delay
+        // only each other.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let listener = {
             let _entered = runtime.enter();
@@ -86,12 +88,12 @@ impl DynamoDb {
         Ok(Self { address, shutdown, thread })
     }
 
-    /// Returns its endpoint, as the AWS SDKs take it.
+    /// Returns the endpoint URL for AWS SDKs.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops and waits until the file is closed.
+    /// Stops the server, and waits until the database file is closed.
     pub(crate) async fn stop(self) {
         drop(self.shutdown);
         drop(tokio::task::spawn_blocking(|| self.thread.join()).await);
@@ -118,7 +120,7 @@ fn open(path: &str, table: &str) -> Result<Database, DynoxideError> {
     Ok(database)
 }
 
-/// Returns the table's definition, as in the deployment's template.
+/// Returns the definition of the table, which is the same as in template.yaml.
 fn definition(table: &str) -> CreateTableRequest {
     let keys = [("PK", KeyType::HASH), ("SK", KeyType::RANGE)];
     CreateTableRequest {

@@ -1,11 +1,19 @@
 //! Environment variables of the functions.
+//!
+//! ```
+//! use local::environment::Environment;
+//!
+//! let mut environment = Environment::from([("TABLE_NAME", "customizations")]);
+//! environment.set("AWS_REGION", "us-east-1");
+//! assert_eq!(environment.to_string(), "AWS_REGION=us-east-1\nTABLE_NAME=customizations\n");
+//! ```
 
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
 };
 
-/// Environment variables; displayed as lines of `NAME=value`.
+/// Environment variables. `Display` writes one line `NAME=value` for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -26,7 +34,7 @@ impl Environment {
         self.0.remove(name);
     }
 
-    /// Iterates over names and values, sorted by name.
+    /// Iterates over the names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

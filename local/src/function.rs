@@ -1,4 +1,17 @@
-//! A Lambda function: as many processes as there are concurrent requests, one event each at a time.
+//! A Lambda function. It has one process for each concurrent invocation, as on AWS: a process works
+//! on one event at a time, and is reused for the next.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use local::function::{Deployment, Function};
+//!
+//! # async fn example(deployment: Deployment) -> Result<(), Box<dyn std::error::Error>> {
+//! let function = Function::start(deployment).await?;
+//! let response = function.invoke(Bytes::from_static(br#"{"httpMethod": "GET"}"#)).await?;
+//! function.stop();
+//! # Ok(())
+//! # }
+//! ```
 
 mod deployment;
 mod error;
@@ -21,7 +34,7 @@ pub use self::{
     process::Process,
 };
 
-/// A deployed function. Processes are started on demand and reused.
+/// A deployed function. It starts processes on demand, up to its concurrency limit.
 #[derive(Debug)]
 pub struct Function {
     deployment: Deployment,
@@ -31,7 +44,8 @@ pub struct Function {
 }
 
 impl Function {
-    /// Deploys a function and starts its first process, which shows that the function works.
+    /// Deploys a function. Starts its first process, so that a function that cannot start is
+    /// reported here.
     ///
     /// # Errors
     ///
@@ -46,8 +60,8 @@ impl Function {
         }))
     }
 
-    /// Invokes the function with `event` and returns its response. Once a process has the event, it
-    /// works on it to the end, even if the caller stops waiting.
+    /// Invokes the function with `event` and returns its response. A process that has received the
+    /// event finishes it, even if the caller drops the future.
     ///
     /// # Errors
     ///
@@ -91,7 +105,7 @@ impl Function {
                 Some(status) => warn!(
                     function = %self.deployment.name,
                     %status,
-                    "an idle process has exited; another one replaces it"
+                    "an idle process has exited; another process replaces it"
                 ),
             }
         }
@@ -101,7 +115,7 @@ impl Function {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills all processes of the function; later invocations fail.
+    /// Kills all processes of the function. Later invocations fail.
     pub fn stop(&self) {
         self.slots.close();
         self.shutdown.send_replace(true);

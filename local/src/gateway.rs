@@ -1,7 +1,7 @@
-//! API Gateway on this machine: turns HTTP requests into events for the functions, and their
-//! responses into HTTP responses.
+//! API Gateway on this machine: converts HTTP requests to events for the functions, and their
+//! responses to HTTP responses.
 //!
-//! Its own error responses are the problem documents that the deployment's template defines.
+//! Its own error responses are the problem documents that template.yaml defines.
 
 mod event;
 mod limits;
@@ -43,7 +43,7 @@ use crate::{
     server::Server,
 };
 
-/// The route of a request, and the parameters in its path, decoded.
+/// Finds the route of a request, and decodes the parameters in its path.
 fn find_route(method: &Method, path: &str) -> Option<(Route, BTreeMap<&'static str, String>)> {
     let path = path.strip_prefix(BASE_PATH)?;
     let decode = |value| percent_decode_str(value).decode_utf8_lossy().into_owned();
@@ -77,12 +77,12 @@ impl Functions {
     }
 }
 
-/// A running gateway. Dropped, it takes no more requests.
+/// A running gateway. It stops accepting requests when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Gateway(Server);
 
 impl Gateway {
-    /// Forwards requests that arrive at `listener` under a name of `hosts` to `functions`.
+    /// Forwards requests from `listener` to `functions`, if they name one of `hosts`.
     pub(crate) fn start(
         listener: TcpListener,
         hosts: AllowedHosts,
@@ -110,7 +110,7 @@ struct Api {
     problem_type_base: String,
 }
 
-/// Failure of the integration with a function.
+/// Failure of the Lambda integration: the function gives no HTTP response.
 #[derive(Debug, thiserror::Error)]
 enum IntegrationError {
     #[error(transparent)]
@@ -124,7 +124,7 @@ enum IntegrationError {
 }
 
 impl From<IntegrationError> for Problem {
-    /// Maps errors as the template does: API Gateway's 502 to 500, its 504 to 503.
+    /// Maps errors as template.yaml does: 500 replaces API Gateway's 502, and 503 replaces its 504.
     fn from(error: IntegrationError) -> Self {
         match error {
             IntegrationError::Invocation(InvocationError::RequestTooLarge(_)) => {
@@ -198,13 +198,13 @@ impl Api {
 
 /// Reads the body of a request, up to `limit` bytes.
 async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Problem> {
-    /// Largest part of a body past the limit that is read and dropped, in bytes: many clients read
-    /// the response only after they have sent the whole request.
+    /// Number of bytes beyond the limit that are read and discarded: many clients read the response
+    /// only after they have sent the whole request.
     const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
 
     let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or_default();
-    // A client with `Expect: 100-continue` reads the response before it sends the body.
+    // A client that sends `Expect: 100-continue` reads the response before it sends the body.
     if length > limit && parts.headers.contains_key(EXPECT) {
         return Err(Problem::PayloadTooLarge);
     }
@@ -212,7 +212,7 @@ async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Pro
     let mut received = 0_usize;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        // The connection closed, or the framing is malformed.
+        // The connection was closed, or the framing is malformed.
         let chunk = chunk.map_err(|_| {
             Problem::Validation(vec![Violation::new(
                 "body",
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_finds_its_route() {
+    fn a_path_matches_its_route() {
         for (method, path, operation, parameters) in [
             (
                 Method::POST,
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_and_methods_find_none() {
+    fn other_paths_and_methods_match_no_route() {
         for (method, path) in [
             (Method::GET, "/v1/catalogs/c/customizations"),
             (Method::HEAD, "/v1/catalogs/c/customizations/i"),

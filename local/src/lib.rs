@@ -1,7 +1,7 @@
-//! The whole stack on one machine: embedded S3 and DynamoDB, the two real functions as processes that
-//! speak the Lambda Runtime API, and a gateway that behaves as API Gateway does.
+//! The whole stack on one machine: embedded S3 and DynamoDB, the two real functions as processes
+//! that use the Lambda Runtime API, and a gateway that behaves like API Gateway.
 //!
-//! The program `local` runs it. A test or a benchmark runs it in its own process:
+//! The command `local` runs the stack. Tests and benchmarks run it in their own process:
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -16,7 +16,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // Port 0 takes any free one. The directory keeps everything that is stored.
+//!     // Port 0 selects any free port. The directory keeps all stored data.
 //!     let reservation = Reservation::new(0, Path::new("data")).await?;
 //!     let binaries = Binaries::build(Profile::Debug).await?;
 //!     let catalogs = Catalogs::read(&catalog::sample())?;
@@ -32,19 +32,19 @@
 //! }
 //! ```
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`stack`] | the stack, started and stopped as a whole |
-//! | [`stores`] | S3, DynamoDB and the token keys |
-//! | [`gateway`] | API Gateway: HTTP requests to events, and responses back |
-//! | [`function`] | a function's processes and their Lambda Runtime API |
+//! | [`stack`] | starts and stops the whole stack |
+//! | [`stores`] | S3, DynamoDB and the JWKS endpoint |
+//! | [`gateway`] | converts HTTP requests to events, and responses of functions to HTTP responses |
+//! | [`function`] | the processes of a function, and the Lambda Runtime API for them |
 //! | [`environment`] | the functions' environment variables |
-//! | [`build`] | the functions' binaries |
-//! | [`csp`] | tokens, and the keys that verify them |
-//! | [`catalog`] | the catalogs that are loaded at the start |
+//! | [`build`] | builds the functions' binaries |
+//! | [`csp`] | tokens, and the JWKS that verifies them |
+//! | [`catalog`] | the catalogs that are loaded at startup |
 //! | [`data_dir`] | the data directory |
-//! | [`browser_guard`] | protection of the servers from web pages |
-//! | `reference` | the API reference, a page that sends requests |
+//! | [`browser_guard`] | middleware that protects the servers from web pages |
+//! | `reference` | the interactive API reference |
 
 pub mod browser_guard;
 pub mod build;

@@ -1,4 +1,4 @@
-//! The command `local`.
+//! The command `local`: runs the whole stack, only its stores, or prints a token.
 
 use std::{
     error::Error,
@@ -28,92 +28,95 @@ use tracing_subscriber::{
 };
 
 /// Runs the whole service on this machine: builds both functions, starts an embedded S3 and
-/// DynamoDB, loads a catalog, and serves the API as API Gateway and Lambda would.
+/// DynamoDB, loads catalogs, and serves the API as API Gateway and Lambda do.
 ///
-/// Once it serves, it prints `ready http://127.0.0.1:PORT` on a line of its own, then `curl`
-/// commands to paste. Ctrl-C stops it all; what was stored is kept for the next run.
+/// When the API is ready, it prints the line `ready http://127.0.0.1:PORT`, then `curl` commands to
+/// paste. Ctrl-C stops everything. Stored data is kept for the next run.
 #[derive(Debug, Parser)]
 #[command(version = admin::version!(), args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: Serve,
+    run: RunArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Stores(StoresOnly),
-    Token(NewToken),
+    Stores(StoresArgs),
+    Token(TokenArgs),
 }
 
 #[derive(Debug, Args)]
-struct Serve {
-    /// The port of 127.0.0.1 to serve the API on; 0 takes any free one
+struct RunArgs {
+    /// Port of 127.0.0.1 to serve the API on; 0 selects any free port
     #[arg(long, value_name = "N", default_value_t = 9000)]
     port: u16,
     #[command(flatten)]
-    data: Data,
-    /// File of catalogs to load into the table, in the format of `admin import`
+    data: DataArgs,
+    /// File with catalogs to load into the table, in the format of `admin import` [default:
+    /// local/sample-catalog.json in the workspace]
     #[arg(long, value_name = "FILE", default_value_os_t = catalog::sample(), hide_default_value = true)]
     catalog: PathBuf,
-    /// Builds the functions optimized, as they are deployed
+    /// Build the functions with optimizations, as they are deployed
     #[arg(long)]
     release: bool,
-    /// Another host name to serve the API under, as in `http://NAME:9000`; may be given several times
+    /// Additional host name that requests may use, as in `http://NAME:9000`; repeatable
     #[arg(long = "allow-host", value_name = "NAME")]
     allowed_hosts: Vec<String>,
 }
 
 #[derive(Debug, Args)]
-struct Data {
-    /// Directory that keeps all data between runs [default: .local in the workspace]
+struct DataArgs {
+    /// Directory for all data, kept between runs [default: .local in the workspace]
     #[arg(long, value_name = "DIR", default_value_os_t = workspace().join(".local"), hide_default_value = true)]
     data_dir: PathBuf,
 }
 
-/// Runs only the stores, for functions that something else runs, such as `cargo lambda watch`
+/// Runs only the stores, for functions that another program runs, such as `cargo lambda watch`
 ///
-/// Prints `ready` once they serve. The functions' environment is written to FILE, or printed
-/// before, as lines of `NAME=value`. With it, `cargo lambda watch --env-file FILE` serves the API.
+/// Writes the functions' environment to FILE, or prints it, as lines `NAME=value`. Then prints
+/// `ready` and the endpoint of DynamoDB. `cargo lambda watch --env-file FILE` serves the API.
 #[derive(Debug, Args)]
-struct StoresOnly {
-    /// The file to write the functions' environment to
+struct StoresArgs {
+    /// File to write the functions' environment to
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     #[command(flatten)]
-    data: Data,
+    data: DataArgs,
 }
 
-/// Prints a token signed with the local key, which only local stacks trust
+/// Prints an access token for a local stack
+///
+/// The token is signed with a published key, which only local stacks trust.
 #[derive(Debug, Args)]
-struct NewToken {
-    /// The organization that the token is for
+struct TokenArgs {
+    /// Organization of the user
     #[arg(long, value_name = "ID", default_value = SAMPLE_ORGANIZATION)]
     org: String,
-    /// The user that the token is for
+    /// Name of the user
     #[arg(long, value_name = "NAME", default_value = "johndoe")]
     user: String,
-    /// A permission that the user has; may be given several times
+    /// Permission of the user; repeatable
     #[arg(long = "perm", value_name = "P", default_values = ["csp:org_owner", "csp:org_member"])]
     perms: Vec<String>,
-    /// Lifetime of the token; a negative number makes an expired one
+    /// Lifetime of the token; a negative number gives an expired token
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = LIFETIME.as_secs().cast_signed())]
     expires_in: i64,
 }
 
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     init_logging();
-    let Cli { command, serve } = Cli::parse();
-    let outcome = match command {
-        None => run(serve).await,
-        Some(Command::Stores(options)) => run_stores(options).await,
-        Some(Command::Token(options)) => print_token(options),
+    let Cli { command, run } = Cli::parse();
+    let result = match command {
+        None => run_stack(run).await,
+        Some(Command::Stores(args)) => run_stores(args).await,
+        Some(Command::Token(args)) => print_token(args),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("local: {}", ErrorChain(error.as_ref()));
@@ -122,30 +125,30 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Logs warnings to the standard error, or what `RUST_LOG` says.
+/// Writes the log to the standard error: warnings, or the levels that `RUST_LOG` selects.
 fn init_logging() {
     let format = tracing_subscriber::fmt::layer()
         .compact()
         .without_time()
         .with_target(false)
         .with_writer(io::stderr);
-    // s3s logs each refused request as an error; refusals are normal here.
-    let quiet =
+    // s3s logs each refused request as an error. Refused requests are normal here.
+    let default_filter =
         || Targets::new().with_default(LevelFilter::WARN).with_target("s3s", LevelFilter::OFF);
     let filter = std::env::var("RUST_LOG").ok().and_then(|filter| filter.parse().ok());
-    tracing_subscriber::registry().with(format).with(filter.unwrap_or_else(quiet)).init();
+    tracing_subscriber::registry().with(format).with(filter.unwrap_or_else(default_filter)).init();
 }
 
-async fn run(serve: Serve) -> Outcome {
+async fn run_stack(args: RunArgs) -> Result {
     let mut shutdown = Box::pin(shutdown_signal()?);
-    let catalogs = Catalogs::read(&serve.catalog)?;
+    let catalogs = Catalogs::read(&args.catalog)?;
     let stack = tokio::select! {
-        stack = start(serve, catalogs.clone()) => stack?,
+        stack = start_stack(args, catalogs.clone()) => stack?,
         () = &mut shutdown => return Ok(()),
     };
     let environment = stack.stores().data_dir().path().join("environment");
     write_atomically(&environment, &stack.environment().to_string())?;
-    // A broken pipe is ignored: the reader may need only the first line.
+    // A broken pipe is ignored, because a program that starts `local` may read only the first line.
     drop(println(&format!("ready {}", stack.base_url())));
     drop(print(&instructions(&stack, &catalogs, &environment)?));
     shutdown.await;
@@ -154,21 +157,21 @@ async fn run(serve: Serve) -> Outcome {
     Ok(())
 }
 
-async fn start(serve: Serve, catalogs: Catalogs) -> Outcome<Stack> {
-    let Serve { port, data: Data { data_dir }, catalog, release, allowed_hosts } = serve;
+async fn start_stack(args: RunArgs, catalogs: Catalogs) -> Result<Stack> {
+    let RunArgs { port, data: DataArgs { data_dir }, catalog, release, allowed_hosts } = args;
     let reservation = Reservation::new(port, &data_dir).await?;
     eprintln!("building write-customizations and read-customizations");
     let profile = if release { Profile::Release } else { Profile::Debug };
     let binaries = Binaries::build(profile).await?;
-    eprintln!("starting in {} with {}", data_dir.display(), catalog.display());
+    eprintln!("starting with data in {} and catalogs of {}", data_dir.display(), catalog.display());
     let mut options = Options::new(binaries, catalogs);
     options.allowed_hosts = allowed_hosts.into_iter().collect();
     Ok(Stack::start(reservation, options).await?)
 }
 
-async fn run_stores(options: StoresOnly) -> Outcome {
+async fn run_stores(args: StoresArgs) -> Result {
     let shutdown = shutdown_signal()?;
-    let StoresOnly { env_file, data: Data { data_dir } } = options;
+    let StoresArgs { env_file, data: DataArgs { data_dir } } = args;
     let stores = Stores::start(DataDir::open(&data_dir)?).await?;
     let environment = stores.environment().to_string();
     match env_file {
@@ -181,16 +184,16 @@ async fn run_stores(options: StoresOnly) -> Outcome {
     Ok(())
 }
 
-fn print_token(options: NewToken) -> Outcome {
-    let NewToken { org, user, perms, expires_in } = options;
+fn print_token(args: TokenArgs) -> Result {
+    let TokenArgs { org, user, perms, expires_in } = args;
     let token =
         Token::default().organization(&org).user(&user).permissions(perms).expires_in(expires_in);
     println(&token.sign()?)
 }
 
-/// Returns a future that resolves at SIGINT, SIGTERM or SIGHUP; from now on, these do not end the
-/// process.
-fn shutdown_signal() -> Outcome<impl Future<Output = ()>> {
+/// Returns a future that resolves on SIGINT, SIGTERM or SIGHUP. After this call, these signals no
+/// longer end the process.
+fn shutdown_signal() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -204,9 +207,9 @@ fn shutdown_signal() -> Outcome<impl Future<Output = ()>> {
 }
 
 /// Returns commands to paste into a shell.
-fn instructions(stack: &Stack, catalogs: &Catalogs, environment: &Path) -> Outcome<String> {
+fn instructions(stack: &Stack, catalogs: &Catalogs, environment: &Path) -> Result<String> {
     let Some(CatalogEntry { catalog, applications }) = catalogs.entries().first() else {
-        return Ok("\nThe file has no catalogs: nothing can be created.\n".to_owned());
+        return Ok("\nThe file has no catalogs, so no customization can be created.\n".to_owned());
     };
     let filter = applications.first().map_or_else(String::new, |application| {
         let Application { product_key, branch, .. } = application;
@@ -219,30 +222,30 @@ fn instructions(stack: &Stack, catalogs: &Catalogs, environment: &Path) -> Outco
     let stores = stack.stores();
     Ok(format!(
         "
-Read and try the API in a browser: {reference}/
+API reference, to read and to try in a browser: {reference}/
 
-Create a customization, of any tar.gz:
+Create a customization from any tar.gz:
 
 tar czf customization.tar.gz -C {workspace} README.md
 {curl} -i -F file=@customization.tar.gz -F name='my customization'{filter} {url}/customizations
 
-Read it, with its `id` in place of ID:
+Get it (replace ID by its `id`):
 
 {curl} {url}/customizations/ID
 
-Have a URL to download its file from, with its `artifact.id` in place of DIGEST:
+Get a download link of its file (replace DIGEST by its `artifact.id`):
 
 {curl} '{url}/files/DIGEST?filename=customization.tar.gz'
 
-The token is good for {minutes} minutes. Another one: cargo run -p local -- token
+The token is valid for {minutes} minutes. Get another token: cargo run -p local -- token
 
-DynamoDB is at {dynamodb}, S3 at {s3}. To work on them:
+DynamoDB listens on {dynamodb}, S3 on {s3}. To use them:
 
 env $(cat {environment}) cargo run -p admin -- --help
 env $(cat {environment}) aws s3 ls --recursive s3://{bucket}
 env $(cat {environment}) aws dynamodb scan --table-name {table}
 
-What the functions write is in {logs}. Ctrl-C stops it all.
+The functions' logs are in {logs}. Ctrl-C stops everything.
 ",
         reference = stack.base_url(),
         workspace = workspace().display(),
@@ -256,8 +259,8 @@ What the functions write is in {logs}. Ctrl-C stops it all.
     ))
 }
 
-/// Writes a file by renaming, so that a reader never sees a part of it.
-fn write_atomically(path: &Path, content: &str) -> Outcome {
+/// Writes a temporary file and renames it, so that a reader never sees a part of the content.
+fn write_atomically(path: &Path, content: &str) -> Result {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -266,17 +269,17 @@ fn write_atomically(path: &Path, content: &str) -> Outcome {
         let mut file = NamedTempFile::new_in(directory)?;
         file.write_all(content.as_bytes())?;
         file.persist(path)?;
-        Ok::<_, io::Error>(())
+        io::Result::Ok(())
     };
     write().map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
 }
 
-fn print(text: &str) -> Outcome {
+fn print(text: &str) -> Result {
     let mut output = io::stdout().lock();
     output.write_all(text.as_bytes())?;
     Ok(output.flush()?)
 }
 
-fn println(line: &str) -> Outcome {
+fn println(line: &str) -> Result {
     print(&format!("{line}\n"))
 }

@@ -1,5 +1,5 @@
-//! The API reference: a page that shows openapi.yaml and sends requests. It loads nothing from
-//! other hosts.
+//! The interactive API reference: a web page that shows openapi.yaml and can send requests. The
+//! page loads nothing from other hosts.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use crate::csp::Token;
 
 const HEADERS: [(HeaderName, &str); 3] = [
     (CACHE_CONTROL, "no-cache"),
-    // The renderer inserts inline styles.
+    // Scalar, the renderer, inserts inline styles.
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; \
@@ -24,7 +24,7 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// Returns the page at `/` or a file that it loads; none for other paths.
+/// Returns the page (`/`) or a file that the page loads. Returns none for other paths.
 pub(crate) fn find(method: &Method, path: &str) -> Option<Response> {
     let (content_type, content) = match path {
         _ if method != Method::GET => return None,
@@ -37,9 +37,10 @@ pub(crate) fn find(method: &Method, path: &str) -> Option<Response> {
     Some((HEADERS, [(CONTENT_TYPE, content_type)], Body::from(content)).into_response())
 }
 
-/// Returns the script that starts the renderer, with a token for requests.
+/// Returns the script that starts the renderer. The script contains a token, so that the page can
+/// send requests.
 fn start_script() -> Bytes {
-    // Without a token, the page asks for one.
+    // With an empty token, the page asks the user for one.
     let token = Token::default().sign().unwrap_or_default();
     include_str!("reference/start.js").replace("TOKEN", &token).into()
 }

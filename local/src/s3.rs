@@ -1,5 +1,5 @@
-//! Embedded S3 with one bucket: the operations of the functions, and those with which the AWS CLI
-//! lists and reads objects.
+//! Embedded S3 with one bucket. It implements the operations that the functions use, and those that
+//! the AWS CLI uses to list and read objects.
 
 mod listing;
 mod objects;
@@ -34,33 +34,33 @@ use tracing::error;
 use self::objects::{Attributes, Existing, Object, ObjectInfo, Objects, PublishError};
 use crate::server::Server;
 
-/// Credentials that requests must be signed with.
+/// Access key with which clients must sign their requests.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Signer {
-    pub(crate) access_key_id: &'static str,
-    pub(crate) secret_access_key: &'static str,
+pub(crate) struct AccessKey {
+    pub(crate) id: &'static str,
+    pub(crate) secret: &'static str,
 }
 
-/// A running S3. Dropped, it ends.
+/// A running S3. It stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct S3Server(Server);
 
 impl S3Server {
-    /// Serves `bucket`, stored below `directory`, and accepts requests signed by `signer`.
+    /// Serves `bucket`, which is stored in `directory`. Accepts requests that are signed with
+    /// `access_key`.
     pub(crate) async fn start(
         directory: &Path,
         bucket: &'static str,
-        signer: Signer,
+        access_key: AccessKey,
     ) -> io::Result<Self> {
         let objects = Objects::open(&directory.join(bucket))?;
         let mut service = S3ServiceBuilder::new(Bucket { name: bucket, objects });
-        let Signer { access_key_id, secret_access_key } = signer;
-        service.set_auth(SimpleAuth::from_single(access_key_id, secret_access_key));
+        service.set_auth(SimpleAuth::from_single(access_key.id, access_key.secret));
         let router = Router::new().fallback(handle).with_state(service.build());
         Server::start(router).await.map(Self)
     }
 
-    /// Returns its endpoint, as the AWS SDKs take it.
+    /// Returns the endpoint URL for AWS SDKs.
     pub(crate) fn endpoint(&self) -> String {
         self.0.url()
     }
@@ -80,7 +80,7 @@ async fn handle(State(service): State<S3Service>, request: Request) -> Response 
     }
 }
 
-/// The one bucket.
+/// The bucket.
 struct Bucket {
     name: &'static str,
     objects: Objects,
@@ -152,12 +152,12 @@ impl S3 for Bucket {
             return Err(s3_error!(IncompleteBody));
         }
         let trailers = trailing_headers.and_then(|trailers| trailers.take()).unwrap_or_default();
-        let found = checksums.finalize();
-        verify(&found, &headers, &trailers)?;
+        let computed = checksums.finalize();
+        verify(&computed, &headers, &trailers)?;
 
         let attributes = Attributes {
             key: input.key,
-            sha256: found.checksum_sha256.clone().unwrap_or_default(),
+            sha256: computed.checksum_sha256.clone().unwrap_or_default(),
             content_type: input.content_type,
             metadata: input.metadata.unwrap_or_default(),
         };
@@ -167,7 +167,7 @@ impl S3 for Bucket {
         })?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(attributes.e_tag()),
-            checksum_sha256: found.checksum_sha256,
+            checksum_sha256: computed.checksum_sha256,
             ..PutObjectOutput::default()
         }))
     }
@@ -178,7 +178,7 @@ impl S3 for Bucket {
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = request.input;
         let object = self.object(&input.bucket, &input.key).await?;
-        // A client that downloads in several ranges must not mix the bytes of two objects.
+        // A client that downloads several ranges must not mix the bytes of two objects.
         if let Some(ETagCondition::ETag(expected)) = input.if_match
             && expected != object.info.attributes.e_tag()
         {
@@ -191,14 +191,15 @@ impl S3 for Bucket {
         let content_range = range
             .as_ref()
             .map(|range| format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)));
-        let wanted = range.unwrap_or(0..size);
-        let length = wanted.end.saturating_sub(wanted.start);
-        let whole = content_range.is_none();
-        let body = object.bytes(wanted).await.map_err(internal)?;
+        let range = range.unwrap_or(0..size);
+        let length = range.end.saturating_sub(range.start);
+        let is_whole = content_range.is_none();
+        let body = object.bytes(range).await.map_err(internal)?;
         Ok(S3Response::new(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             body: Some(StreamingBlob::wrap(body)),
-            checksum_sha256: checksum(&attributes, input.checksum_mode.as_ref()).filter(|_| whole),
+            checksum_sha256: checksum(&attributes, input.checksum_mode.as_ref())
+                .filter(|_| is_whole),
             content_length: i64::try_from(length).ok(),
             content_range,
             content_type: attributes.content_type.clone(),
@@ -243,40 +244,40 @@ fn checksum(attributes: &Attributes, mode: Option<&ChecksumMode>) -> Option<Stri
     mode.filter(|mode| mode.as_str() == ChecksumMode::ENABLED).map(|_| attributes.sha256.clone())
 }
 
-/// Headers and trailers that carry the checksum of each algorithm.
+/// Names of the headers or trailers with the checksum of each algorithm.
 const CRC32: &str = "x-amz-checksum-crc32";
 const CRC32C: &str = "x-amz-checksum-crc32c";
 const CRC64NVME: &str = "x-amz-checksum-crc64nvme";
 const SHA1: &str = "x-amz-checksum-sha1";
 const SHA256: &str = "x-amz-checksum-sha256";
 
-/// Returns a hasher for SHA-256 and for each checksum that the request has as a header or announces as
-/// a trailer.
+/// Returns a hasher for SHA-256, and for each checksum that the request sends as a header or
+/// announces as a trailer.
 fn checksums_for(headers: &HeaderMap) -> ChecksumHasher {
-    fn when<C: s3s::crypto::Checksum>(headers: &HeaderMap, name: &str) -> Option<C> {
+    fn if_sent<C: s3s::crypto::Checksum>(headers: &HeaderMap, name: &str) -> Option<C> {
         let announced = headers.get("x-amz-trailer").is_some_and(|trailer| trailer == name);
         (announced || headers.contains_key(name)).then(C::new)
     }
     ChecksumHasher {
-        crc32: when(headers, CRC32),
-        crc32c: when(headers, CRC32C),
-        crc64nvme: when(headers, CRC64NVME),
-        sha1: when(headers, SHA1),
+        crc32: if_sent(headers, CRC32),
+        crc32c: if_sent(headers, CRC32C),
+        crc64nvme: if_sent(headers, CRC64NVME),
+        sha1: if_sent(headers, SHA1),
         sha256: Some(s3s::crypto::Sha256::new()),
     }
 }
 
 /// Compares the computed checksums with those that the client sent.
-fn verify(found: &Checksum, headers: &HeaderMap, trailers: &HeaderMap) -> S3Result<()> {
-    for (name, found) in [
-        (CRC32, &found.checksum_crc32),
-        (CRC32C, &found.checksum_crc32c),
-        (CRC64NVME, &found.checksum_crc64nvme),
-        (SHA1, &found.checksum_sha1),
-        (SHA256, &found.checksum_sha256),
+fn verify(computed: &Checksum, headers: &HeaderMap, trailers: &HeaderMap) -> S3Result<()> {
+    for (name, computed) in [
+        (CRC32, &computed.checksum_crc32),
+        (CRC32C, &computed.checksum_crc32c),
+        (CRC64NVME, &computed.checksum_crc64nvme),
+        (SHA1, &computed.checksum_sha1),
+        (SHA256, &computed.checksum_sha256),
     ] {
-        let given = headers.get(name).or_else(|| trailers.get(name));
-        if given.is_some_and(|given| found.as_ref().is_none_or(|found| given != found)) {
+        let sent = headers.get(name).or_else(|| trailers.get(name));
+        if sent.is_some_and(|sent| computed.as_ref().is_none_or(|computed| sent != computed)) {
             return Err(s3_error!(
                 BadDigest,
                 "The {name} you specified did not match what was received."

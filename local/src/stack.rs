@@ -1,4 +1,5 @@
-//! The whole stack: stores, functions and gateway, started and stopped together.
+//! The whole stack: stores, functions and gateway, which are started and stopped together. The
+//! example of the [crate](crate) runs one.
 
 use std::{
     fs::File,
@@ -22,7 +23,7 @@ use crate::{
     stores::{Stores, StoresError},
 };
 
-/// Time that a graceful shutdown leaves to requests in flight.
+/// Time for the requests in flight during a graceful shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// A port and a data directory, reserved for one stack.
@@ -39,9 +40,10 @@ pub struct Options {
     pub binaries: Binaries,
     /// Catalogs to load into the table.
     pub catalogs: Catalogs,
-    /// Changes to the functions' environment: a variable's new value, or none to remove it.
+    /// Changes of the functions' environment: the name of a variable, and its new value or none to
+    /// remove the variable.
     pub environment: Vec<(String, Option<String>)>,
-    /// Host names under which the gateway is reachable.
+    /// Host names that a request to the gateway may name.
     pub allowed_hosts: AllowedHosts,
     /// Limits of the gateway.
     pub gateway_limits: GatewayLimits,
@@ -50,7 +52,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Configures the stack as it is deployed: with AWS's limits and the default environment.
+    /// Configures the stack with AWS's limits and the default environment.
     #[must_use]
     pub fn new(binaries: Binaries, catalogs: Catalogs) -> Self {
         Self {
@@ -64,7 +66,7 @@ impl Options {
     }
 }
 
-/// A running stack. Dropped, it stops and kills the functions' processes.
+/// A running stack. When dropped, it stops and kills the functions' processes.
 #[derive(Debug)]
 pub struct Stack {
     gateway: Gateway,
@@ -82,10 +84,10 @@ pub enum StackError {
     /// Another program listens on the port.
     #[error("port {0} is in use by another program")]
     PortInUse(u16),
-    /// The operating system does not permit listening on the port.
-    #[error("port {0} cannot be listened on")]
+    /// The operating system does not allow listening on the port.
+    #[error("cannot listen on port {0}")]
     Listen(u16, #[source] io::Error),
-    /// A store does not start.
+    /// A store cannot be started.
     #[error(transparent)]
     Stores(#[from] StoresError),
     /// The catalogs cannot be loaded.
@@ -94,16 +96,16 @@ pub enum StackError {
     /// A function's log cannot be created.
     #[error("the log {} cannot be written", .0.display())]
     Log(PathBuf, #[source] io::Error),
-    /// A function does not start.
+    /// A function cannot be started.
     #[error(transparent)]
     Function(#[from] StartError),
-    /// The gateway does not start.
-    #[error("the gateway cannot listen")]
+    /// The gateway cannot be started.
+    #[error("the gateway cannot listen on its port")]
     Gateway(#[source] io::Error),
 }
 
 impl Reservation {
-    /// Reserves `port` of 127.0.0.1 (0 for any free one) and the directory `data_dir`.
+    /// Reserves `port` of 127.0.0.1 (0 selects any free port) and the directory `data_dir`.
     ///
     /// # Errors
     ///
@@ -119,7 +121,7 @@ impl Reservation {
 }
 
 impl Stack {
-    /// Starts the stack; once this returns, it serves requests.
+    /// Starts the stack. After this returns, it serves requests.
     ///
     /// # Errors
     ///
@@ -180,14 +182,14 @@ impl Stack {
         &self.environment
     }
 
-    /// Returns the file that holds a function's output since the stack started.
+    /// Returns the path of the file with a function's output since the start of the stack.
     #[must_use]
     pub fn log(&self, function: FunctionName) -> PathBuf {
         self.stores.data_dir().log(function.as_str())
     }
 
-    /// Shuts down gracefully: requests in flight are finished, no process is left, and the data
-    /// directory can be opened again.
+    /// Shuts down gracefully: waits up to 5 s for the requests in flight, ends all processes, and
+    /// unlocks the data directory.
     pub async fn stop(self) {
         self.gateway.stop(SHUTDOWN_GRACE).await;
         drop(self.functions);
@@ -214,7 +216,7 @@ async fn deploy(
     Ok(Function::start(deployment).await?)
 }
 
-/// The functions; dropped, their processes are killed.
+/// The functions. Their processes are killed when this is dropped.
 #[derive(Debug)]
 struct RunningFunctions(Functions);
 

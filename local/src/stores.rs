@@ -1,4 +1,18 @@
-//! The services that the functions use: DynamoDB, S3 and the token keys, each on a port of its own.
+//! The services that the functions use: DynamoDB, S3 and the JWKS endpoint. Each listens on its own
+//! port.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use local::{data_dir::DataDir, stores::{Stores, TABLE}};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let stores = Stores::start(DataDir::open(Path::new("data"))?).await?;
+//! let items = stores.dynamodb_client().scan().table_name(TABLE).send().await?;
+//! stores.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::{io, time::Duration};
 
@@ -11,7 +25,7 @@ use crate::{
     data_dir::DataDir,
     dynamodb::{DynamoDb, DynamoDbError},
     environment::Environment,
-    s3::{S3Server, Signer},
+    s3::{AccessKey, S3Server},
     server::Server,
 };
 
@@ -21,49 +35,50 @@ pub const TABLE: &str = "customizations";
 /// Name of the bucket.
 pub const BUCKET: &str = "customizations";
 
-/// Base of the problem types' URIs.
+/// Prefix of the URIs of problem types.
 pub const PROBLEM_TYPE_BASE: &str = "https://example.com/probs";
 
 const REGION: &str = "us-east-1";
 
-/// Credentials of S3 and DynamoDB; published, because they protect nothing.
-const SIGNER: Signer =
-    Signer { access_key_id: "local", secret_access_key: "insecure-local-secret" };
+/// Access key of S3 and DynamoDB. It is public: the stores are protected from web pages by the
+/// middleware in [`browser_guard`](crate::browser_guard).
+const ACCESS_KEY: AccessKey = AccessKey { id: "local", secret: "insecure-local-secret" };
 
 /// The running stores.
 #[derive(Debug)]
 pub struct Stores {
     dynamodb: DynamoDb,
     s3: S3Server,
-    keys: Server,
+    jwks_endpoint: Server,
     data_dir: DataDir,
 }
 
 /// Failure to start the stores.
 #[derive(Debug, thiserror::Error)]
 pub enum StoresError {
-    /// DynamoDB does not start.
+    /// DynamoDB cannot be started.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
-    /// S3 does not start.
+    /// S3 cannot be started.
     #[error("the S3 bucket cannot be opened")]
     S3(#[source] io::Error),
-    /// The server of the token keys does not start.
-    #[error("the token keys cannot be served")]
-    Keys(#[source] io::Error),
+    /// The JWKS endpoint cannot be started.
+    #[error("the JWKS endpoint cannot listen")]
+    JwksEndpoint(#[source] io::Error),
 }
 
 impl Stores {
-    /// Starts the stores on the data in `data_dir`.
+    /// Starts the stores with the data in `data_dir`.
     ///
     /// # Errors
     ///
     /// [`StoresError`]
     pub async fn start(data_dir: DataDir) -> Result<Self, StoresError> {
         let dynamodb = DynamoDb::start(&data_dir.dynamodb(), TABLE)?;
-        let s3 = S3Server::start(&data_dir.s3(), BUCKET, SIGNER).await.map_err(StoresError::S3)?;
-        let keys = csp::serve_keys().await.map_err(StoresError::Keys)?;
-        Ok(Self { dynamodb, s3, keys, data_dir })
+        let s3 =
+            S3Server::start(&data_dir.s3(), BUCKET, ACCESS_KEY).await.map_err(StoresError::S3)?;
+        let jwks_endpoint = csp::serve_jwks().await.map_err(StoresError::JwksEndpoint)?;
+        Ok(Self { dynamodb, s3, jwks_endpoint, data_dir })
     }
 
     /// Returns the data directory.
@@ -84,29 +99,29 @@ impl Stores {
         self.s3.endpoint()
     }
 
-    /// Returns the environment with which the functions, and any program with an AWS SDK, use these
-    /// stores.
+    /// Returns the environment variables for the functions and for every program that uses these
+    /// stores through an AWS SDK.
     #[must_use]
     pub fn environment(&self) -> Environment {
         Environment::from([
-            ("AWS_ACCESS_KEY_ID", SIGNER.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", SIGNER.secret_access_key),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.id),
+            ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY.secret),
             ("AWS_REGION", REGION),
-            // For AWS CLI v1 and boto3. Lambda sets both variables.
+            // AWS CLI v1 and boto3 read this one. Lambda sets both.
             ("AWS_DEFAULT_REGION", REGION),
-            // Otherwise an SDK looks for the metadata service of an EC2 instance.
+            // Prevents SDKs from searching for the metadata service of an EC2 instance.
             ("AWS_EC2_METADATA_DISABLED", "true"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &self.dynamodb_endpoint()),
             ("AWS_ENDPOINT_URL_S3", &self.s3_endpoint()),
             ("TABLE_NAME", TABLE),
             ("BUCKET_NAME", BUCKET),
             ("CSP_ISSUER", csp::ISSUER),
-            // Not CSP_JWKS: some readers of NAME=value lines strip the quotes of its JSON.
-            ("CSP_JWKS_URL", &self.keys.url()),
+            // Not CSP_JWKS: some programs that read NAME=value lines remove the quotes of its JSON.
+            ("CSP_JWKS_URL", &self.jwks_endpoint.url()),
             ("CSP_WRITE_PERMISSIONS", csp::WRITE_PERMISSIONS),
             ("CSP_READ_PERMISSIONS", csp::READ_PERMISSIONS),
             ("PROBLEM_TYPE_BASE", PROBLEM_TYPE_BASE),
-            // As in the deployment's template: frees the memory of large uploads at their end.
+            // As in template.yaml: returns the memory of a large upload after the request.
             ("MALLOC_MMAP_THRESHOLD_", "131072"),
         ])
     }
@@ -130,8 +145,8 @@ impl Stores {
     }
 
     fn sdk_config(endpoint: String) -> SdkConfig {
-        let Signer { access_key_id, secret_access_key } = SIGNER;
-        let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "local");
+        let AccessKey { id, secret } = ACCESS_KEY;
+        let credentials = Credentials::new(id, secret, None, None, "local");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
@@ -141,9 +156,9 @@ impl Stores {
             .build()
     }
 
-    /// Stops the stores; once this returns, the data directory can be opened again.
+    /// Stops the stores and unlocks the data directory.
     pub async fn stop(self) {
         const GRACE: Duration = Duration::from_secs(2);
-        tokio::join!(self.s3.stop(GRACE), self.keys.stop(GRACE), self.dynamodb.stop());
+        tokio::join!(self.s3.stop(GRACE), self.jwks_endpoint.stop(GRACE), self.dynamodb.stop());
     }
 }

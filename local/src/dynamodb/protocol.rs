@@ -1,7 +1,7 @@
 //! DynamoDB's JSON protocol over dynoxide's database.
 //!
-//! dynoxide has a server too, but that one lets every web page read and write the tables
-//! (`Access-Control-Allow-Origin: *`), and no middleware can be put before it.
+//! dynoxide has a server, too. It is not used, because it sends `Access-Control-Allow-Origin: *`,
+//! so that every web page can read and write the tables, and because it accepts no middleware.
 
 use axum::{
     Router,
@@ -18,19 +18,19 @@ use dynoxide::{
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-/// Largest request that DynamoDB takes, in bytes.
+/// Largest request that DynamoDB accepts, in bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 const UNKNOWN_OPERATION: &str =
     r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 
-/// Serves `database`.
+/// Returns the router that serves `database`.
 pub(super) fn router(database: Database) -> Router {
     Router::new().fallback(handle).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(database)
 }
 
-/// Handles a request without an await once its body is there, so that a shutdown cannot interrupt
-/// the operation.
+/// Handles a request. There is no await after the body has arrived, so that a shutdown cannot
+/// interrupt the operation.
 async fn handle(
     State(database): State<Database>,
     uri: Uri,
@@ -52,13 +52,13 @@ fn respond(
     headers: &HeaderMap,
     body: &[u8],
 ) -> (StatusCode, String) {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some((_, operation)) = text("x-amz-target").and_then(|target| target.split_once('.'))
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some((_, operation)) = header("x-amz-target").and_then(|target| target.split_once('.'))
     else {
         return (StatusCode::BAD_REQUEST, UNKNOWN_OPERATION.to_owned());
     };
     let credentials = AuthMaterial {
-        authorization: text("authorization"),
+        authorization: header("authorization"),
         query: uri.query().unwrap_or_default(),
         has_date_header: headers.contains_key("x-amz-date") || headers.contains_key("date"),
     };
@@ -75,50 +75,51 @@ fn respond(
     }
 }
 
-/// Runs an operation; none if there is no such operation.
+/// Runs an operation. Returns none if the operation is unknown.
 fn run(database: &Database, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
     Some(match operation {
-        "BatchGetItem" => call(body, |input| database.batch_get_item(input)),
-        "BatchWriteItem" => call(body, |input| database.batch_write_item(input)),
-        "DeleteItem" => call(body, |input| database.delete_item(input)),
-        "DescribeStream" => call(body, |input| database.describe_stream(input)),
-        "DescribeTable" => call(body, |input| database.describe_table(input)),
-        "DescribeTimeToLive" => call(body, |input| database.describe_time_to_live(input)),
-        "ExecuteStatement" => call(body, |input| database.execute_statement(input)),
-        "GetItem" => call(body, |input| database.get_item(input)),
-        "GetRecords" => call(body, |input| database.get_records(input)),
-        "GetShardIterator" => call(body, |input| database.get_shard_iterator(input)),
-        "ListStreams" => call(body, |input| database.list_streams(input)),
-        "ListTables" => call(body, |input| database.list_tables(input)),
-        "PutItem" => call(body, |input| database.put_item(input)),
-        "Query" => call(body, |input| database.query(input)),
-        "Scan" => call(body, |input| database.scan(input)),
-        "TransactGetItems" => call(body, |input| database.transact_get_items(input)),
-        "TransactWriteItems" => call(body, |input| database.transact_write_items(input)),
-        "UpdateItem" => call(body, |input| database.update_item(input)),
+        "BatchGetItem" => run_operation(body, |input| database.batch_get_item(input)),
+        "BatchWriteItem" => run_operation(body, |input| database.batch_write_item(input)),
+        "DeleteItem" => run_operation(body, |input| database.delete_item(input)),
+        "DescribeStream" => run_operation(body, |input| database.describe_stream(input)),
+        "DescribeTable" => run_operation(body, |input| database.describe_table(input)),
+        "DescribeTimeToLive" => run_operation(body, |input| database.describe_time_to_live(input)),
+        "ExecuteStatement" => run_operation(body, |input| database.execute_statement(input)),
+        "GetItem" => run_operation(body, |input| database.get_item(input)),
+        "GetRecords" => run_operation(body, |input| database.get_records(input)),
+        "GetShardIterator" => run_operation(body, |input| database.get_shard_iterator(input)),
+        "ListStreams" => run_operation(body, |input| database.list_streams(input)),
+        "ListTables" => run_operation(body, |input| database.list_tables(input)),
+        "PutItem" => run_operation(body, |input| database.put_item(input)),
+        "Query" => run_operation(body, |input| database.query(input)),
+        "Scan" => run_operation(body, |input| database.scan(input)),
+        "TransactGetItems" => run_operation(body, |input| database.transact_get_items(input)),
+        "TransactWriteItems" => run_operation(body, |input| database.transact_write_items(input)),
+        "UpdateItem" => run_operation(body, |input| database.update_item(input)),
         _ => return None,
     })
 }
 
-fn call<Input: DeserializeOwned, Output: Serialize>(
+fn run_operation<Input: DeserializeOwned, Output: Serialize>(
     body: &[u8],
     operation: impl FnOnce(Input) -> Result<Output, DynoxideError>,
 ) -> Result<String, DynoxideError> {
-    let output = operation(serde_json::from_slice(body).map_err(|error| malformed(&error))?)?;
+    let input = serde_json::from_slice(body).map_err(|error| malformed_input(&error))?;
+    let output = operation(input)?;
     serde_json::to_string(&output)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// Returns the error for input that cannot be read. dynoxide's deserializers mark in the text which
-/// error DynamoDB gives, and serde appends a position: `VALIDATION:message at line 1 column 2`.
-fn malformed(error: &serde_json::Error) -> DynoxideError {
+/// Returns the error for input that cannot be deserialized. In dynoxide, a prefix of the text
+/// selects the error, and serde appends the position: `VALIDATION:message at line 1 column 2`.
+fn malformed_input(error: &serde_json::Error) -> DynoxideError {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     match text.split_once(':') {
-        Some((marker, message)) if marker.starts_with("VALIDATION") => {
+        Some((prefix, message)) if prefix.starts_with("VALIDATION") => {
             DynoxideError::ValidationException(message.to_owned())
         }
-        Some((marker, message)) if marker.starts_with("SERIALIZATION") => {
+        Some((prefix, message)) if prefix.starts_with("SERIALIZATION") => {
             DynoxideError::SerializationException(message.to_owned())
         }
         _ => DynoxideError::SerializationException(text.to_owned()),

@@ -1,20 +1,20 @@
-//! Configuration of a deployed function.
+//! Configuration of a function.
 
 use std::path::PathBuf;
 
 use super::{limits::FunctionLimits, name::FunctionName};
 use crate::environment::Environment;
 
-/// A function's binary and configuration.
+/// Binary and configuration of a function.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// Name of the function.
     pub name: FunctionName,
     /// Path of its binary.
     pub binary: PathBuf,
-    /// Environment of its processes, without the variables that Lambda itself sets.
+    /// Environment of its processes, without the variables that Lambda sets.
     pub environment: Environment,
-    /// File that its output is appended to.
+    /// Log file, to which its output is appended.
     pub log: PathBuf,
     /// Limits of its processes.
     pub limits: FunctionLimits,

@@ -7,10 +7,10 @@ use super::name::FunctionName;
 /// Failure of an invocation.
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
-    /// No process could be started for the event.
+    /// No process can be started for the event.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The event is larger than Lambda takes.
+    /// The event is larger than Lambda's limit.
     #[error("the event is larger than {0} bytes")]
     RequestTooLarge(usize),
     /// The function reported an error.
@@ -19,10 +19,10 @@ pub enum InvocationError {
     /// The process exited before it responded.
     #[error("the function's process exited before it responded ({0})")]
     Exited(ExitStatus),
-    /// The process exceeded its time and was killed.
+    /// The process did not respond in time and was killed.
     #[error("the function did not respond within {0:?}")]
     TimedOut(Duration),
-    /// The response is larger than Lambda takes.
+    /// The response is larger than Lambda's limit.
     #[error("the function's response is larger than {0} bytes")]
     ResponseTooLarge(usize),
     /// The stack is shutting down.
@@ -33,7 +33,7 @@ pub enum InvocationError {
 /// Failure to start a function's process.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The process, its port or its log file could not be created.
+    /// The process, its port or its log file cannot be created.
     #[error("{0} cannot be started")]
     Spawn(FunctionName, #[source] io::Error),
     /// The process exited during initialization; the text is the last line of its output.

@@ -7,17 +7,17 @@ use std::time::Duration;
 pub struct FunctionLimits {
     /// Largest event and largest response of an invocation, in bytes.
     pub payload_bytes: usize,
-    /// Longest time from a process's start until it asks for its first event.
+    /// Longest time from the start of a process until it requests its first event.
     pub init_timeout: Duration,
-    /// Longest time for one invocation; the process is killed afterwards.
+    /// Longest time of one invocation. After it, the process is killed.
     pub invocation_timeout: Duration,
-    /// Largest number of processes; further invocations wait.
+    /// Largest number of processes. Further invocations wait.
     pub concurrency: usize,
 }
 
 impl FunctionLimits {
-    /// Limits of Lambda's documentation and of the template, except for the concurrency: one
-    /// machine runs fewer processes.
+    /// The limits in Lambda's documentation (6 MB payload, 10 s initialization) and the function
+    /// timeout in template.yaml. The concurrency is lower, because all processes share one machine.
     pub const AWS: Self = Self {
         payload_bytes: 6_291_456,
         init_timeout: Duration::from_secs(10),

@@ -17,7 +17,7 @@ impl FunctionName {
     /// All functions.
     pub const ALL: [Self; 2] = [Self::WriteCustomizations, Self::ReadCustomizations];
 
-    /// Returns the function that serves the routes with `permission`.
+    /// Returns the function that serves the routes that need `permission`.
     #[must_use]
     pub const fn of(permission: Permission) -> Self {
         match permission {
@@ -26,7 +26,7 @@ impl FunctionName {
         }
     }
 
-    /// Returns the name, which the function's package and binary share.
+    /// Returns the name, which is also the name of the function's package and binary.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

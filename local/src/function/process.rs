@@ -1,4 +1,4 @@
-//! One process of a function, which Lambda calls an execution environment.
+//! One process of a function. Lambda calls it an execution environment.
 
 use std::{
     fs::File,
@@ -23,10 +23,10 @@ use super::{
     runtime_api::{Invocation, RuntimeApi, RuntimeRequest},
 };
 
-/// Length of the end of a log that is searched for its last line, in bytes.
+/// Number of bytes at the end of a log in which its last line is searched.
 const LOG_TAIL_BYTES: u64 = 2_000;
 
-/// A process that works on one event at a time. Dropped, it is killed.
+/// A process that works on one event at a time. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Process {
     name: FunctionName,
@@ -37,7 +37,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a process and waits until it asks for its first event.
+    /// Starts a process, and waits until it requests its first event.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Process {
         }
     }
 
-    /// Waits until the process is initialized; returns its status if it exits before.
+    /// Waits until the process is initialized. Returns its exit status if it exits before that.
     async fn init(&mut self) -> Result<Option<ExitStatus>, StartError> {
         tokio::select! {
             request = self.api.receive() => match request {
@@ -77,20 +77,20 @@ impl Process {
         }
     }
 
-    /// Returns the time from the start until the process asked for its first event.
+    /// Returns the time from the start of the process until it requested its first event.
     #[must_use]
     pub fn init_duration(&self) -> Duration {
         self.init_duration
     }
 
-    /// Returns the process identifier; none once the process has exited.
+    /// Returns the process identifier. Returns none after the process has exited.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Sends an event to the process and returns its response. A process that exceeds its time is
-    /// killed.
+    /// Sends an event to the process and returns its response. Kills the process if it does not
+    /// respond in time.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl Process {
                 Err(error) => Err(StartError::Spawn(self.name, error).into()),
             },
             () = sleep(limit) => {
-                // An error means that the process has exited meanwhile.
+                // An error means that the process has already exited.
                 drop(self.child.kill().await);
                 Err(InvocationError::TimedOut(limit))
             }
@@ -128,7 +128,7 @@ impl Process {
         }
     }
 
-    /// Returns the status of the process if it has exited.
+    /// Returns the exit status of the process if it has exited.
     pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -157,7 +157,7 @@ async fn response(
             {
                 return Err(InvocationError::ResponseTooLarge(payload_bytes));
             }
-            // The request for this event, or a response to an earlier one.
+            // The request for this event, or a late response to an earlier event.
             Some(_) => {}
             None => return Err(InvocationError::ShuttingDown),
         }
@@ -177,14 +177,14 @@ fn command(deployment: &Deployment, api: &RuntimeApi, output: File) -> io::Resul
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
-        // A terminal sends Ctrl-C to the whole process group; in a group of its own, the function
-        // finishes its requests during the graceful shutdown.
+        // A terminal sends Ctrl-C to the whole process group. In its own process group, the
+        // function does not receive it, and finishes its requests during the graceful shutdown.
         .process_group(0)
         .kill_on_drop(true);
     Ok(command)
 }
 
-/// Returns the last line of a log that was appended after its first `skip` bytes.
+/// Returns the last line of a log that is not empty, without the first `skip` bytes of the log.
 fn last_line(path: &Path, skip: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
     let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES).max(skip);
@@ -193,5 +193,5 @@ fn last_line(path: &Path, skip: u64) -> io::Result<String> {
     file.take(LOG_TAIL_BYTES).read_to_end(&mut output)?;
     let output = String::from_utf8_lossy(&output);
     let line = output.lines().map(str::trim).rfind(|line| !line.is_empty());
-    Ok(line.unwrap_or("it wrote nothing").to_owned())
+    Ok(line.unwrap_or("no output").to_owned())
 }

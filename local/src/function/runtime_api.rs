@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, served to one process.
+//! The Lambda Runtime API for one process.
 //!
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 
@@ -18,33 +18,33 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::server::Server;
 
-/// An event and its context, for the process.
+/// An event and its context, as the process receives them.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) request_id: String,
-    /// Unix time at which the process must have responded, in milliseconds.
+    /// Deadline of the response, in milliseconds since the Unix epoch.
     pub(super) deadline_ms: u128,
     pub(super) function_arn: String,
     pub(super) trace_id: String,
     pub(super) payload: Bytes,
 }
 
-/// A request of the process to the Runtime API.
+/// A request from the process to the Runtime API.
 #[derive(Debug)]
 pub(super) enum RuntimeRequest {
-    /// Asks for the next event; initialization or the previous event is done.
+    /// Requests the next event. Initialization or the previous event is finished.
     NextInvocation,
     /// Responds to an event.
     InvocationResponse { request_id: String, payload: Bytes },
-    /// Responds to an event with more bytes than Lambda takes.
+    /// Responds to an event with more bytes than Lambda accepts.
     ResponseTooLarge { request_id: String },
-    /// Reports that an event could not be handled.
+    /// Reports that the function failed to handle an event.
     InvocationError { request_id: String, message: String },
-    /// Reports that the process cannot initialize.
+    /// Reports that the initialization failed.
     InitError { message: String },
 }
 
-/// Runtime API of one process.
+/// A running Runtime API for one process.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     server: Server,
@@ -60,7 +60,7 @@ struct Channels {
 }
 
 impl RuntimeApi {
-    /// Serves the API on a free port and takes responses of up to `payload_bytes`.
+    /// Serves the API on a free port. Accepts responses of at most `payload_bytes`.
     pub(super) async fn start(payload_bytes: usize) -> io::Result<Self> {
         let (invocations, next_invocations) = mpsc::channel(1);
         let (request_sender, requests) = mpsc::channel(1);
@@ -83,9 +83,9 @@ impl RuntimeApi {
         self.server.address()
     }
 
-    /// Queues an event until the process asks for it.
+    /// Queues an event until the process requests it.
     pub(super) async fn send(&self, invocation: Invocation) {
-        // The receiver lives in the server, and the server as long as this.
+        // This cannot fail: the server owns the receiver, and `self` owns the server.
         drop(self.invocations.send(invocation).await);
     }
 
@@ -145,7 +145,7 @@ async fn init_error(State(channels): State<Channels>, body: Bytes) -> (StatusCod
 
 impl Channels {
     async fn forward(&self, request: RuntimeRequest) {
-        // The receiver is gone if the process is being killed.
+        // The receiver does not exist while the process is being killed.
         drop(self.requests.send(request).await);
     }
 }
@@ -154,7 +154,7 @@ fn accepted() -> (StatusCode, Json<Value>) {
     (StatusCode::ACCEPTED, Json(json!({ "status": "OK" })))
 }
 
-/// Body of an error report.
+/// Body of the requests `InvocationError` and `InitError`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorRequest {

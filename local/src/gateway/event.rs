@@ -1,6 +1,7 @@
-//! Lambda proxy integration of a REST API: events (payload version 1.0) and responses.
+//! Lambda proxy integration of a REST API: events (payload format version 1.0) and responses.
 //!
-//! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
+//! See
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -50,7 +51,7 @@ struct ProxyEvent<'a> {
     stage_variables: Option<()>,
     request_context: RequestContext<'a>,
     is_base64_encoded: bool,
-    /// The last field, and null: [`append_base64`] relies on it.
+    /// Always null, and the last field: [`append_base64`] depends on both.
     body: Option<()>,
 }
 
@@ -92,11 +93,11 @@ struct Identity<'a> {
 }
 
 impl ProxyRequest<'_> {
-    /// Returns the event as JSON. Every body is base64, whatever its type, because the template's
-    /// `BinaryMediaTypes` match all.
+    /// Returns the event as JSON. The body is base64 for every media type, because
+    /// `BinaryMediaTypes` in template.yaml matches all.
     pub(super) fn event(&self) -> Result<Vec<u8>, serde_json::Error> {
         let is_base64_encoded = !self.body.is_empty();
-        let queries = self.queries();
+        let query_parameters = self.query_parameters();
         let multi_value_headers = self.multi_value_headers();
         let mut event = serde_json::to_vec(&ProxyEvent {
             resource: self.resource,
@@ -104,11 +105,11 @@ impl ProxyRequest<'_> {
             http_method: self.method.as_str(),
             headers: last_values(&multi_value_headers),
             multi_value_headers,
-            query_string_parameters: none_if_empty(last_values(&queries)),
-            multi_value_query_string_parameters: none_if_empty(queries),
+            query_string_parameters: none_if_empty(last_values(&query_parameters)),
+            multi_value_query_string_parameters: none_if_empty(query_parameters),
             path_parameters: none_if_empty(self.path_parameters.clone()),
             stage_variables: None,
-            request_context: self.context(),
+            request_context: self.request_context(),
             is_base64_encoded,
             body: None,
         })?;
@@ -134,7 +135,7 @@ impl ProxyRequest<'_> {
         values
     }
 
-    fn queries(&self) -> BTreeMap<String, Vec<String>> {
+    fn query_parameters(&self) -> BTreeMap<String, Vec<String>> {
         let mut values = BTreeMap::<_, Vec<_>>::new();
         let query = self.uri.query().unwrap_or_default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -143,7 +144,7 @@ impl ProxyRequest<'_> {
         values
     }
 
-    fn context(&self) -> RequestContext<'_> {
+    fn request_context(&self) -> RequestContext<'_> {
         let now = OffsetDateTime::now_utc();
         RequestContext {
             account_id: "000000000000",
@@ -178,8 +179,8 @@ impl ProxyRequest<'_> {
     }
 }
 
-/// Replaces an event's null body. Base64 needs no escaping, so the body is encoded directly into the
-/// event: megabytes are neither copied nor scanned for characters to escape.
+/// Replaces the null body of an event. Base64 needs no escaping, so the body is encoded directly
+/// into the event: a large body is neither copied nor scanned for characters to escape.
 fn append_base64(event: &mut Vec<u8>, body: &[u8]) {
     event.truncate(event.len().saturating_sub("null}".len()));
     event.push(b'"');
@@ -187,7 +188,7 @@ fn append_base64(event: &mut Vec<u8>, body: &[u8]) {
     event.extend_from_slice(b"\"}");
 }
 
-/// Returns the last value of each name, as in API Gateway's single-value maps.
+/// Returns the last value of each name, as API Gateway does in its single-value maps.
 fn last_values<N: Ord + Clone, V: Clone>(values: &BTreeMap<N, Vec<V>>) -> BTreeMap<N, V> {
     values
         .iter()
@@ -195,7 +196,7 @@ fn last_values<N: Ord + Clone, V: Clone>(values: &BTreeMap<N, Vec<V>>) -> BTreeM
         .collect()
 }
 
-/// Returns none for an empty map: API Gateway sends `null`.
+/// Returns none for an empty map, because API Gateway sends `null`.
 fn none_if_empty<N, V>(map: BTreeMap<N, V>) -> Option<BTreeMap<N, V>> {
     Some(map).filter(|map| !map.is_empty())
 }
@@ -212,35 +213,35 @@ struct ProxyResponse {
     is_base64_encoded: bool,
 }
 
-/// A function's response that API Gateway cannot turn into an HTTP response.
+/// A function's response that API Gateway cannot convert to an HTTP response.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedResponse {
-    /// The JSON is not that of a proxy response.
+    /// The JSON is not a proxy response.
     #[error("the function's response is not a proxy response")]
     Json(#[from] serde_json::Error),
-    /// The status is not that of a final response.
+    /// The status is not one of a final response (200 to 599).
     #[error("the function's response has the status {0}")]
     Status(u16),
-    /// HTTP does not allow the header.
+    /// A header has a name or a value that HTTP does not allow.
     #[error("the function's response has the malformed header {0:?}")]
     Header(String),
-    /// The body is marked as base64 but is not.
+    /// The body is marked as base64, but it is not valid base64.
     #[error("the function's response has a body that is not base64")]
     Base64(#[from] base64_simd::Error),
 }
 
 /// Converts a function's response to an HTTP response.
 pub(super) fn response(payload: &[u8]) -> Result<Response<Body>, MalformedResponse> {
-    let proxied: ProxyResponse = serde_json::from_slice(payload)?;
-    let status = proxied.status_code;
+    let proxy_response: ProxyResponse = serde_json::from_slice(payload)?;
+    let status = proxy_response.status_code;
     let status = StatusCode::from_u16(status)
         .ok()
         .filter(|code| (200..600).contains(&code.as_u16()))
         .ok_or(MalformedResponse::Status(status))?;
-    let multi_value = proxied.multi_value_headers.unwrap_or_default();
-    let headers = headers(&multi_value, &proxied.headers.unwrap_or_default())?;
-    let body = proxied.body.unwrap_or_default();
-    let body = if proxied.is_base64_encoded {
+    let multi_value = proxy_response.multi_value_headers.unwrap_or_default();
+    let headers = headers(&multi_value, &proxy_response.headers.unwrap_or_default())?;
+    let body = proxy_response.body.unwrap_or_default();
+    let body = if proxy_response.is_base64_encoded {
         Body::from(base64_simd::STANDARD.decode_to_vec(body)?)
     } else {
         Body::from(body)
@@ -251,7 +252,7 @@ pub(super) fn response(payload: &[u8]) -> Result<Response<Body>, MalformedRespon
     Ok(response)
 }
 
-/// Merges both maps; a name and value that are in both count once.
+/// Merges both maps. A header that is in both maps with the same value is sent once.
 fn headers(
     multi_value: &BTreeMap<String, Vec<String>>,
     single: &BTreeMap<String, String>,
@@ -265,11 +266,11 @@ fn headers(
     }
     for (name, value) in single {
         let (name, value) = header(name, value)?;
-        if !headers.get_all(&name).iter().any(|known| known == value) {
+        if !headers.get_all(&name).iter().any(|existing| existing == value) {
             headers.append(name, value);
         }
     }
-    // The gateway frames the message, not the function.
+    // The gateway sets these headers itself.
     for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(name);
     }
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_the_fields_of_api_gateway_s() {
+    fn an_event_has_the_fields_of_api_gateway() {
         let event = event("/v1/catalogs/a%20b", &[("user-agent", "curl")], b"");
         assert_eq!(event["resource"], "/catalogs/{catalog_id}");
         assert_eq!(event["path"], "/catalogs/a%20b");
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn every_body_is_base64() {
+    fn a_body_of_every_media_type_is_base64() {
         for headers in [
             &[("content-type", "multipart/form-data; boundary=x")][..],
             &[("content-type", "text/plain")],
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_s_response_becomes_an_http_response() {
+    async fn a_response_of_a_function_becomes_an_http_response() {
         let payload = json!({
             "statusCode": 201,
             "headers": {"location": "/x", "content-length": "99", "set-cookie": "b=2"},

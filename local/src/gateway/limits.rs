@@ -12,7 +12,7 @@ pub struct GatewayLimits {
 }
 
 impl GatewayLimits {
-    /// Limits of API Gateway's documentation for REST APIs.
+    /// The limits in API Gateway's documentation for REST APIs.
     pub const AWS: Self =
         Self { body_bytes: 10 * 1024 * 1024, integration_timeout: Duration::from_secs(29) };
 }

@@ -5,7 +5,7 @@ Scalar.createApiReference("#reference", {
     securitySchemes: { bearer: { token: "TOKEN" } },
   },
   defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
-  // All that would ask other hosts, or lead to them.
+  // Disables every feature that sends requests to other hosts, or links to them.
   agent: { disabled: true },
   mcp: { disabled: true },
   hideClientButton: true,

@@ -10,12 +10,12 @@ use super::objects::ObjectInfo;
 /// Largest number of keys and common prefixes in one page.
 const MAX_KEYS: i32 = 1000;
 
-/// Characters that `encoding-type=url` encodes.
+/// Characters that `encoding-type=url` percent-encodes.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'/').remove(b'_').remove(b'~');
 
-/// Returns the page that `input` asks for, of all `objects` of the bucket in the order of their
-/// keys. A continuation token is the last key or common prefix of the previous page.
+/// Returns the page that `input` requests. `objects` are all objects of the bucket, sorted by key.
+/// A continuation token is the last key or common prefix of the previous page.
 pub(super) fn page(objects: &[ObjectInfo], input: ListObjectsV2Input) -> ListObjectsV2Output {
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());

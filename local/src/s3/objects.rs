@@ -1,8 +1,8 @@
-//! Objects on disk. A write goes to a temporary file, which is then linked under its final name: an
-//! object is visible whole or not at all.
+//! Objects on disk. An object is written to a temporary file, which is then renamed, so that an
+//! object is never visible in part.
 //!
-//! An object is one file. Its name is the SHA-256 of the key, which rules out path traversal. The file
-//! holds the object's bytes, then its [`Attributes`] as JSON, then the length of that JSON.
+//! An object is one file, which contains the object's bytes, its [`Attributes`] as JSON, and the
+//! length of that JSON. The file name is the SHA-256 of the key. This prevents path traversal.
 
 use std::{
     collections::HashMap,
@@ -27,10 +27,10 @@ use tokio::{
 /// Size of the buffer for reads and writes, in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Size of the last field of a file, the length of the attributes' JSON, big-endian, in bytes.
+/// Size of the last field of a file, in bytes. The field is the length of the JSON, big-endian.
 const LENGTH_BYTES: usize = size_of::<u32>();
 
-/// Largest JSON of attributes, in bytes: keys (1 KiB), metadata (2 KiB) and headers fit.
+/// Largest JSON of attributes, in bytes. S3 limits keys to 1 KiB and metadata to 2 KiB.
 const MAX_ATTRIBUTES_BYTES: usize = 64 * 1024;
 
 /// Key and metadata of an object.
@@ -38,7 +38,7 @@ const MAX_ATTRIBUTES_BYTES: usize = 64 * 1024;
 pub(crate) struct Attributes {
     /// Key of the object.
     pub(crate) key: String,
-    /// SHA-256 of the object's bytes, in base64 as in S3's headers.
+    /// SHA-256 of the object's bytes in base64, as in S3's headers.
     pub(crate) sha256: String,
     /// Media type.
     pub(crate) content_type: Option<String>,
@@ -46,22 +46,22 @@ pub(crate) struct Attributes {
     pub(crate) metadata: HashMap<String, String>,
 }
 
-/// Action if an object with the same key exists.
+/// Action if an object with the key exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     /// Replaces the object.
     Replace,
-    /// Keeps the object and drops the new one.
+    /// Keeps the existing object and discards the new one.
     Keep,
 }
 
 /// Failure to publish an upload.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    /// An object with this key exists and was kept.
-    #[error("the object exists")]
+    /// An object with the key exists, and was kept.
+    #[error("the object exists already")]
     Exists,
-    /// The disk is full or fails.
+    /// The disk is full or failed.
     #[error("the object cannot be stored")]
     Disk(#[from] io::Error),
 }
@@ -73,7 +73,7 @@ pub(crate) struct Objects {
     uploads: PathBuf,
 }
 
-/// An object that is being written. Dropped, its temporary file is deleted.
+/// An object that is being written. Its temporary file is deleted when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Upload {
     file: BufWriter<tokio::fs::File>,
@@ -94,17 +94,17 @@ pub(crate) struct Object {
 pub(crate) struct ObjectInfo {
     /// Length, in bytes.
     pub(crate) size: u64,
-    /// Time of the write.
+    /// Time at which the object was written.
     pub(crate) modified: SystemTime,
     /// Key and metadata.
     pub(crate) attributes: Attributes,
 }
 
 impl Objects {
-    /// Opens the bucket in `directory`; creates it if it does not exist.
+    /// Opens the bucket in `directory`. Creates it if it does not exist.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let uploads = directory.join("uploads");
-        // Uploads that a killed process left.
+        // Deletes the unfinished uploads of a process that was killed.
         match fs::remove_dir_all(&uploads) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -128,7 +128,7 @@ impl Objects {
 
     /// Opens the object with this key, if it exists.
     pub(crate) async fn get(&self, key: &str) -> io::Result<Option<Object>> {
-        let path = file_of(&self.directory, key);
+        let path = file_path(&self.directory, key);
         spawn_blocking(move || match File::open(path) {
             Ok(file) => Object::read(file).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -164,7 +164,7 @@ impl Upload {
         self.file.write_all(bytes).await
     }
 
-    /// Publishes the upload as an object; once this returns, the object survives a loss of power.
+    /// Publishes the upload as an object. After this returns, the object survives a power failure.
     pub(crate) async fn publish(
         self,
         attributes: &Attributes,
@@ -177,20 +177,21 @@ impl Upload {
         file.write_all(&length.to_be_bytes()).await?;
         file.flush().await?;
         file.get_ref().sync_all().await?;
-        let target = file_of(&directory, &attributes.key);
+        let target = file_path(&directory, &attributes.key);
         spawn_blocking(move || {
-            let named = match existing {
+            let renamed = match existing {
                 Existing::Replace => path.persist(target),
-                // One system call checks and links: of any number of concurrent writers, one wins.
+                // One system call checks and renames, so that one of several concurrent writers
+                // wins.
                 Existing::Keep => path.persist_noclobber(target),
             };
-            let named = named.map_err(|error| match error.error.kind() {
+            let renamed = renamed.map_err(|error| match error.error.kind() {
                 ErrorKind::AlreadyExists => PublishError::Exists,
                 _ => PublishError::Disk(error.error),
             });
-            // Also if the object exists: its writer may not have synced the directory yet.
+            // Also if the object exists already: its writer may not have synced the directory yet.
             File::open(directory)?.sync_all()?;
-            named
+            renamed
         })
         .await
         .map_err(io::Error::from)?
@@ -198,8 +199,8 @@ impl Upload {
 }
 
 impl Attributes {
-    /// Returns the entity tag, which is equal for equal bytes. S3's is often the MD5 of the bytes, but
-    /// documented as opaque.
+    /// Returns the entity tag: the SHA-256 of the object's bytes. S3 often uses the MD5, but
+    /// documents the tag as opaque.
     pub(crate) fn e_tag(&self) -> ETag {
         ETag::Strong(self.sha256.clone())
     }
@@ -207,9 +208,10 @@ impl Attributes {
 
 impl Object {
     fn read(mut file: File) -> io::Result<Self> {
-        let damaged = || io::Error::new(ErrorKind::InvalidData, "the object's file is damaged");
-        let information = file.metadata()?;
-        let end = information.len().checked_sub(LENGTH_BYTES as u64).ok_or_else(damaged)?;
+        let damaged =
+            || io::Error::new(ErrorKind::InvalidData, "the file of the object is damaged");
+        let metadata = file.metadata()?;
+        let end = metadata.len().checked_sub(LENGTH_BYTES as u64).ok_or_else(damaged)?;
         file.seek(SeekFrom::Start(end))?;
         let mut length = [0; LENGTH_BYTES];
         file.read_exact(&mut length)?;
@@ -223,10 +225,10 @@ impl Object {
         file.seek(SeekFrom::Start(size))?;
         file.read_exact(&mut json)?;
         let attributes = serde_json::from_slice(&json)?;
-        Ok(Self { file, info: ObjectInfo { size, modified: information.modified()?, attributes } })
+        Ok(Self { file, info: ObjectInfo { size, modified: metadata.modified()?, attributes } })
     }
 
-    /// Returns the object's bytes in `range` as a stream of chunks.
+    /// Returns the object's bytes in `range`, as a stream of chunks.
     pub(crate) async fn bytes(
         self,
         range: Range<u64>,
@@ -247,7 +249,7 @@ impl Object {
     }
 }
 
-fn file_of(directory: &Path, key: &str) -> PathBuf {
+fn file_path(directory: &Path, key: &str) -> PathBuf {
     directory.join(base64_simd::URL_SAFE_NO_PAD.encode_to_string(Sha256::digest(key)))
 }
 
@@ -283,12 +285,12 @@ mod tests {
         chunks.concat()
     }
 
-    fn files(directory: &Path) -> usize {
+    fn file_count(directory: &Path) -> usize {
         fs::read_dir(directory).unwrap().count()
     }
 
     #[tokio::test]
-    async fn an_object_is_read_as_it_was_written() {
+    async fn an_object_is_read_back_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path()).unwrap();
         let bytes: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -312,26 +314,26 @@ mod tests {
                     (writer, put(&objects, "key", &vec![writer; 100_000], Existing::Keep).await)
                 }
             });
-        let outcomes = join_all(writers).await;
-        let won: Vec<u8> = outcomes
+        let results = join_all(writers).await;
+        let winners: Vec<u8> = results
             .iter()
-            .filter(|(_, outcome)| outcome.is_ok())
+            .filter(|(_, result)| result.is_ok())
             .map(|&(writer, _)| writer)
             .collect();
-        assert_eq!(won.len(), 1);
-        assert_eq!(read(&objects, "key", 0..100_000).await, vec![won[0]; 100_000]);
-        assert_eq!(files(&objects.uploads), 0);
+        assert_eq!(winners.len(), 1);
+        assert_eq!(read(&objects, "key", 0..100_000).await, vec![winners[0]; 100_000]);
+        assert_eq!(file_count(&objects.uploads), 0);
     }
 
     #[tokio::test]
-    async fn a_key_cannot_leave_the_bucket() {
+    async fn path_traversal_by_a_key_is_prevented() {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path()).unwrap();
         for key in ["../../escaped", "/etc/escaped", "a\0b", "..", "."] {
             put(&objects, key, b"x", Existing::Keep).await.unwrap();
         }
-        assert_eq!(files(&objects.directory), 5);
-        assert_eq!(files(directory.path()), 2);
+        assert_eq!(file_count(&objects.directory), 5);
+        assert_eq!(file_count(directory.path()), 2);
     }
 
     #[tokio::test]
@@ -340,14 +342,14 @@ mod tests {
         let objects = Objects::open(directory.path()).unwrap();
         put(&objects, "kept", b"x", Existing::Keep).await.unwrap();
         std::mem::forget(objects.upload().await.unwrap());
-        assert_eq!(files(&objects.uploads), 1);
+        assert_eq!(file_count(&objects.uploads), 1);
         let objects = Objects::open(directory.path()).unwrap();
-        assert_eq!(files(&objects.uploads), 0);
+        assert_eq!(file_count(&objects.uploads), 0);
         assert_eq!(read(&objects, "kept", 0..1).await, b"x");
     }
 
     #[tokio::test]
-    async fn keys_are_listed_in_order() {
+    async fn objects_are_listed_in_the_order_of_their_keys() {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path()).unwrap();
         for key in ["b/2", "a/1", "b/1", "b/3"] {
