@@ -1,10 +1,10 @@
-//! Writes the seeds of the corpora: the inputs of ordinary clients, and inputs that mutation hardly
-//! finds. Run it in this folder: `cargo run --release --bin seeds`.
+//! Writes the seeds of the corpora: inputs of ordinary clients, and inputs that mutations rarely
+//! find. Run it in this folder: `cargo run --release --bin seeds`.
 
 use std::path::Path;
 use std::{fs, io};
 
-use fuzz::signed::{self, GOOD, HEADER, sign};
+use fuzz::signed_tokens::{HEADER, VALID_TOKEN, sign, valid_claims};
 use libfuzzer_sys as _;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn forms() -> [(&'static str, Vec<u8>); 6] {
         Content-Type: application/gzip";
     const FILTER: &str = "Content-Disposition: form-data; name=\"filter\"";
     [
-        ("file-alone", form(PLAIN, &[(FILE, "bytes")])),
+        ("file-only", form(PLAIN, &[(FILE, "bytes")])),
         (
             "every-field",
             form(
@@ -58,12 +58,12 @@ fn forms() -> [(&'static str, Vec<u8>); 6] {
             ),
         ),
         (
-            "filter-doubled",
+            "filter-duplicate-key",
             form(PLAIN, &[(FILTER, r#"{"branch": "1", "branch": "2", "\u202e": [[1]]}"#)]),
         ),
-        ("filter-no-object", form(PLAIN, &[(FILTER, "\"text\"")])),
+        ("filter-not-an-object", form(PLAIN, &[(FILTER, "\"text\"")])),
         (
-            "unknown-doubled-strange",
+            "unknown-duplicate-and-control-characters",
             form(
                 PLAIN,
                 &[
@@ -82,7 +82,7 @@ fn events() -> [(&'static str, Vec<u8>); 6] {
         ("create.http", include_bytes!("../events/create-customization.http.json").to_vec()),
         ("get.rest", include_bytes!("../events/get-customization.rest.json").to_vec()),
         ("get.http", include_bytes!("../events/get-customization.http.json").to_vec()),
-        ("base64-claimed", br#"{"body":"aGVsbG8","isBase64Encoded":true}"#.to_vec()),
+        ("invalid-base64", br#"{"body":"aGVsbG8","isBase64Encoded":true}"#.to_vec()),
         (
             "escaped",
             br#"{"body":"\u00e9\n","headers":{"A":"\u00e9","a":"b"},"isBase64Encoded":false}"#
@@ -94,32 +94,32 @@ fn events() -> [(&'static str, Vec<u8>); 6] {
 fn tokens() -> [(&'static str, Vec<u8>); 6] {
     let signed =
         |header: &str, claims: &Value| sign(header.as_bytes(), claims.to_string().as_bytes());
-    let mut expired = signed::claims();
+    let mut expired = valid_claims();
     expired["exp"] = json!(1_700_000_001);
-    let with_alg = |alg: &str| HEADER.replace("RS256", alg);
+    let header_with = |algorithm: &str| HEADER.replace("RS256", algorithm);
     [
-        ("bearer", format!("Bearer {}", *GOOD).into()),
-        ("bare", GOOD.as_bytes().to_vec()),
+        ("bearer", format!("Bearer {}", *VALID_TOKEN).into()),
+        ("bare", VALID_TOKEN.as_bytes().to_vec()),
         ("expired", signed(HEADER, &expired).into()),
-        ("none", signed(&with_alg("none"), &signed::claims()).into()),
-        ("hs256", signed(&with_alg("HS256"), &signed::claims()).into()),
+        ("algorithm-none", signed(&header_with("none"), &valid_claims()).into()),
+        ("algorithm-hs256", signed(&header_with("HS256"), &valid_claims()).into()),
         (
-            "critical",
-            signed(&HEADER.replace("\"typ\"", "\"crit\":[\"b64\"],\"typ\""), &signed::claims())
+            "critical-extension",
+            signed(&HEADER.replace("\"typ\"", "\"crit\":[\"b64\"],\"typ\""), &valid_claims())
                 .into(),
         ),
     ]
 }
 
 fn claims() -> Vec<(&'static str, Vec<u8>)> {
-    let with = |name: &str, value: Value| {
-        let mut claims = signed::claims();
+    let with_claim = |name: &str, value: Value| {
+        let mut claims = valid_claims();
         claims[name] = value;
         format!("{HEADER}\n{claims}").into_bytes()
     };
     vec![
-        ("good", format!("{HEADER}\n{}", signed::claims()).into()),
-        ("no-kid", format!("{{\"alg\":\"RS256\"}}\n{}", signed::claims()).into()),
+        ("valid", format!("{HEADER}\n{}", valid_claims()).into()),
+        ("no-kid", format!("{{\"alg\":\"RS256\"}}\n{}", valid_claims()).into()),
         (
             "embedded-key",
             format!(
@@ -128,15 +128,15 @@ fn claims() -> Vec<(&'static str, Vec<u8>)> {
                     "\"typ\"",
                     r#""jku":"https://a","jwk":{"kty":"RSA","n":"AQAB","e":"AQAB"},"typ""#
                 ),
-                signed::claims(),
+                valid_claims(),
             )
             .into(),
         ),
-        ("fractions", with("exp", json!(4_102_444_800.5))),
-        ("not-before", with("nbf", json!(4_000_000_000_u64))),
-        ("issuers", with("iss", json!(["https://csp.localhost"]))),
-        ("no-organization", with("context_name", json!("default"))),
-        ("no-permission", with("perms", json!({"csp:org_owner": true}))),
-        ("no-user", with("username", json!(""))),
+        ("fractional-expiry", with_claim("exp", json!(4_102_444_800.5))),
+        ("not-before", with_claim("nbf", json!(4_000_000_000_u64))),
+        ("issuer-list", with_claim("iss", json!(["https://csp.localhost"]))),
+        ("no-organization", with_claim("context_name", json!("default"))),
+        ("no-permission", with_claim("perms", json!({"csp:org_owner": true}))),
+        ("no-user", with_claim("username", json!(""))),
     ]
 }

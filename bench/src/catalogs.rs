@@ -1,31 +1,32 @@
-//! Catalogs of any size, and the table they are loaded into.
+//! Generated catalogs of any size, and their import into the table.
 
 use admin::import::Import;
 use local::catalog::SAMPLE_ORGANIZATION;
-use measure::Outcome;
+use measure::Result;
 use serde_json::{Value, json};
 use shared::storage::Table;
 
 use crate::progress;
 
-/// How many applications of each catalog are of [`WANTED`].
-pub(crate) const MATCHING: usize = 5;
+/// Number of applications of [`FILTERED_PRODUCT`] in each catalog.
+const MATCHING_APPLICATIONS: usize = 5;
 
-/// The product that the filters of gets ask for.
-pub(crate) const WANTED: &str = "apache_kafka";
+/// Product in the filters of the customizations.
+pub(crate) const FILTERED_PRODUCT: &str = "apache_kafka";
 
-/// How many other products there are at most.
-const PRODUCTS: usize = 200;
+/// Number of the other products.
+const OTHER_PRODUCTS: usize = 200;
 
-/// The identifier of the catalog with this many applications.
+/// Returns the identifier of the catalog with this number of applications.
 pub(crate) fn id(applications: usize) -> String {
-    format!("of-{applications}-applications")
+    format!("with-{applications}-applications")
 }
 
 /// Loads catalogs with these numbers of applications.
-pub(crate) async fn load(table: &Table, sizes: &[usize]) -> Outcome {
+pub(crate) async fn load(table: &Table, sizes: &[usize]) -> Result {
     let catalogs: Vec<_> = sizes.iter().map(|&size| catalog(size)).collect();
-    let products = (0..PRODUCTS).map(other).chain([WANTED.to_owned()]).map(|key| product(&key));
+    let product_keys = (0..OTHER_PRODUCTS).map(other_product).chain([FILTERED_PRODUCT.to_owned()]);
+    let products = product_keys.map(|key| product(&key));
     let file = json!({
         "base_images": [base_image()],
         "products": products.collect::<Vec<_>>(),
@@ -41,8 +42,12 @@ pub(crate) async fn load(table: &Table, sizes: &[usize]) -> Outcome {
 
 fn catalog(applications: usize) -> Value {
     let applications = (0..applications).map(|number| {
-        let product = if number < MATCHING { WANTED.to_owned() } else { other(number % PRODUCTS) };
-        application(number, &product)
+        let product_key = if number < MATCHING_APPLICATIONS {
+            FILTERED_PRODUCT.to_owned()
+        } else {
+            other_product(number % OTHER_PRODUCTS)
+        };
+        application(number, &product_key)
     });
     json!({
         "id": id(applications.len()),
@@ -51,15 +56,16 @@ fn catalog(applications: usize) -> Value {
     })
 }
 
-fn other(number: usize) -> String {
+fn other_product(number: usize) -> String {
     format!("product-{number:03}")
 }
 
-/// With a branch of its own: no two applications differ in their registry alone.
-fn application(number: usize, product: &str) -> Value {
+/// Each application has another branch, because product, branch, base image and registry identify
+/// an application.
+fn application(number: usize, product_key: &str) -> Value {
     json!({
         "application_id": format!("6f3c1f0e-8a57-4c0e-9c3e-{number:012}"),
-        "product_key": product,
+        "product_key": product_key,
         "branch": number.to_string(),
         "base_image_id": "debian-11",
         "registry_id": "harbor",

@@ -1,11 +1,11 @@
-//! Measures the real functions: their binaries are sent events by the Lambda Runtime API, against
-//! embedded stores.
+//! Measures the real functions: starts their binaries, and sends them events through the Lambda
+//! Runtime API. The stores are embedded.
 
+mod cold_starts;
 mod creates;
-mod deployed;
+mod deployments;
 mod gets;
 mod report;
-mod starts;
 
 use std::fs;
 
@@ -17,76 +17,76 @@ use local::{
     function::FunctionName,
     stores::Stores,
 };
-use measure::{Outcome, event::Caller};
+use measure::{Result, event::EventBuilder};
 
-use self::{deployed::Deployed, report::Report};
+use self::{deployments::Deployments, report::Report};
 use crate::catalogs;
 
-/// The function that does nothing, which starts are measured against.
-const BARE: &str = "bare-function";
+/// Package of the function that does nothing, which is the baseline of cold starts.
+const BARE_FUNCTION: &str = "bare-function";
 
-/// What a binary may weigh, in bytes.
-const BINARY: u64 = 8_000_000;
+/// Target of the size of a binary, in bytes.
+const MAX_BINARY_BYTES: u64 = 8_000_000;
 
-/// The sizes of the catalogs, in applications.
+/// Sizes of the catalogs, in applications.
 const SMALL: usize = 10;
 const MEDIUM: usize = 1_000;
 const LARGE: usize = 10_000;
 
-/// How long a run may take, with its token: longer than any does.
+/// Lifetime of the token, which is longer than any run takes.
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 
-/// Measures the functions: starts, first and later answers, processor's time, memory and size
+/// Measures the functions: cold starts, latency, CPU time, memory and binary size
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How the functions are built; built for debugging, the figures mean nothing
+    /// Build profile of the functions; with `debug`, the results are meaningless
     #[arg(long, value_enum, default_value_t = Profile::Release)]
     profile: Profile,
-    /// Does everything once, to see that it works; the figures mean nothing
+    /// Run each measurement once, to check that it works; the results are meaningless
     #[arg(long)]
     once: bool,
 }
 
-/// What is measured, and how often.
+/// Functions and events of all measurements.
 #[derive(Debug)]
 struct Bench {
-    functions: Deployed,
-    caller: Caller,
+    functions: Deployments,
+    events: EventBuilder,
     once: bool,
 }
 
 impl Bench {
-    /// So many rounds, or one.
+    /// Returns the number of rounds, which is 1 with `--once`.
     fn rounds(&self, rounds: u32) -> u32 {
         if self.once { 1 } else { rounds }
     }
 
-    /// The same caller in the catalog of so many applications.
-    fn caller_in(&self, applications: usize) -> Caller {
-        Caller { catalog_id: catalogs::id(applications), ..self.caller.clone() }
+    /// Returns the builder of events for the catalog with this number of applications.
+    fn events_in(&self, applications: usize) -> EventBuilder {
+        EventBuilder { catalog_id: catalogs::id(applications), ..self.events.clone() }
     }
 }
 
-/// Measures all, and prints it.
-pub(crate) async fn measure(options: Options) -> Outcome {
+/// Runs all measurements and prints their results.
+pub(crate) async fn measure(options: Options) -> Result {
     let Options { profile, once } = options;
     eprintln!("building the functions");
-    let (binaries, bare) = Binaries::build_with(BARE, profile).await?;
+    let (binaries, bare_function) = Binaries::build_with(BARE_FUNCTION, profile).await?;
     let directory = tempfile::tempdir()?;
     let stores = Stores::start(DataDir::open(directory.path())?).await?;
     catalogs::load(&stores.table(), &[SMALL, MEDIUM, LARGE]).await?;
     let token = Token::default().expires_in(TOKEN_SECONDS).sign()?;
-    let caller = Caller { token, catalog_id: catalogs::id(MEDIUM) };
-    let functions = Deployed::new(&binaries, bare, &stores);
-    let bench = Bench { functions, caller, once };
+    let events = EventBuilder { token, catalog_id: catalogs::id(MEDIUM) };
+    let functions = Deployments::new(&binaries, bare_function, &stores);
+    let bench = Bench { functions, events, once };
 
     let mut report = Report::new(once);
-    starts::measure(&bench, &mut report).await?;
+    cold_starts::measure(&bench, &mut report).await?;
     creates::measure(&bench, &mut report).await?;
     gets::measure(&bench, &mut report).await?;
     for function in FunctionName::ALL {
         let bytes = fs::metadata(binaries.of(function))?.len();
-        report.bytes(&format!("{function}: binary"), bytes, BINARY);
+        report.bytes(&format!("{function}: binary size"), bytes, MAX_BINARY_BYTES);
     }
     println!("{report}");
     stores.stop().await;

@@ -1,9 +1,9 @@
-//! Load: many clients create and read at once, for a bounded time, against the whole stack.
+//! Load on the whole stack: concurrent clients send creates and gets for a limited time.
 
 mod client;
+mod memory_monitor;
 mod quota;
 mod results;
-mod watch;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,109 +15,110 @@ use local::{
     function::FunctionLimits,
     stack::{Options as StackOptions, Reservation, Stack},
 };
-use measure::Outcome;
+use measure::Result;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use self::{client::Client, quota::Quota, results::Results, watch::Watch};
+use self::{client::Client, memory_monitor::MemoryMonitor, quota::Quota, results::Results};
 use crate::progress;
 
-/// How much longer than the load a local token is good, in seconds.
-const TOKEN_MARGIN: u64 = 600;
+/// Time for which a local token stays valid after the longest run, in seconds.
+const TOKEN_MARGIN_SECONDS: u64 = 600;
 
-/// Has many clients create and read at once, and tells how the stack bears it
+/// Loads the whole stack with concurrent clients; reports throughput, latency and memory
 ///
-/// Each client uploads an archive, reads the customization that it became, and asks where to
-/// download the file, over and over. The command fails if any answer is not what it should be.
+/// Each client repeats three requests without a pause: it creates a customization, gets it, and
+/// gets the download link of its file. The command fails if a response is not as expected.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How many clients there are
+    /// Number of concurrent clients
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..))]
     clients: u32,
-    /// How many requests they send together, if the time suffices
+    /// Total number of requests after which the run ends
     #[arg(long, value_name = "M", default_value_t = 10_000)]
     requests: u64,
-    /// How many seconds they go on at most
+    /// Number of seconds after which the run ends
     #[arg(long, value_name = "S", default_value_t = 600)]
     seconds: u64,
-    /// How the functions are built; built for debugging, the figures mean nothing
+    /// Build profile of the functions; with `debug`, the results are meaningless
     #[arg(long, value_enum, default_value_t = Profile::Release, conflicts_with = "url")]
     profile: Profile,
-    /// A stack that runs already, such as `http://127.0.0.1:9000`; its memory is not watched
+    /// URL of a running stack, such as `http://127.0.0.1:9000`; its memory is not measured
     #[arg(long)]
     url: Option<String>,
-    /// The access token for it [default: one that local stacks take]
+    /// Access token for that stack [default: a token for local stacks]
     #[arg(long, requires = "url")]
     token: Option<String>,
-    /// The catalog to create in; it must have released applications of `apache_kafka`
+    /// Catalog to create customizations in; it must have released applications of `apache_kafka`
     #[arg(long, value_name = "ID", default_value = SAMPLE_CATALOG)]
     catalog: String,
 }
 
-/// Puts the load on, and prints how it went.
-pub(crate) async fn run(options: Options) -> Outcome {
+/// Loads the stack and prints the results.
+pub(crate) async fn run(options: Options) -> Result {
     let Options { clients, requests, seconds, profile, url, token, catalog } = options;
     let token = token.map_or_else(|| local_token(seconds), Ok)?;
-    let quota = (requests, Duration::from_secs(seconds));
+    let limits = (requests, Duration::from_secs(seconds));
     if let Some(url) = url {
-        let clients = Client::several(clients, &url, &token, &catalog)?;
-        return press(clients, quota, Watch::none()).await;
+        let clients = Client::create_many(clients, &url, &token, &catalog)?;
+        return run_clients(clients, limits, MemoryMonitor::disabled()).await;
     }
-    let Own { stack, binaries, _directory } = Own::start(profile, clients).await?;
-    let clients = Client::several(clients, &stack.base_url(), &token, &catalog)?;
-    let outcome = press(clients, quota, Watch::of(binaries)).await;
+    let OwnStack { stack, binaries, _directory } = OwnStack::start(profile, clients).await?;
+    let clients = Client::create_many(clients, &stack.base_url(), &token, &catalog)?;
+    let result = run_clients(clients, limits, MemoryMonitor::new(binaries)).await;
     stack.stop().await;
-    outcome
+    result
 }
 
-fn local_token(seconds: u64) -> Outcome<String> {
-    let lifetime = seconds.saturating_add(TOKEN_MARGIN);
+fn local_token(seconds: u64) -> Result<String> {
+    let lifetime = seconds.saturating_add(TOKEN_MARGIN_SECONDS);
     Ok(Token::default().expires_in(lifetime.try_into()?).sign()?)
 }
 
-/// Sets the clients to work until so many requests are answered, or so much time is past.
-async fn press(
+/// Runs the clients until `max_requests` are finished or `max_duration` has passed. Prints the
+/// results.
+async fn run_clients(
     clients: Vec<Client>,
-    (requests, time): (u64, Duration),
-    mut watch: Watch,
-) -> Outcome {
-    let quota = Arc::new(Quota::new(requests, time));
-    let bar = progress::bar("creating and getting", requests);
-    let mut at_work: JoinSet<Results> =
-        clients.into_iter().map(|client| client.work(Arc::clone(&quota))).collect();
+    (max_requests, max_duration): (u64, Duration),
+    mut memory: MemoryMonitor,
+) -> Result {
+    let quota = Arc::new(Quota::new(max_requests, max_duration));
+    let bar = progress::bar("creating and getting", max_requests);
+    let mut running: JoinSet<Results> =
+        clients.into_iter().map(|client| client.run(Arc::clone(&quota))).collect();
     let mut results = Results::default();
     loop {
         tokio::select! {
-            ended = at_work.join_next() => match ended {
-                Some(ended) => results.add(ended?),
+            finished = running.join_next() => match finished {
+                Some(client_results) => results.merge(client_results?),
                 None => break,
             },
-            () = tokio::time::sleep(watch::INTERVAL) => {}
+            () = tokio::time::sleep(memory_monitor::INTERVAL) => {}
         }
-        bar.set_position(quota.done());
-        watch.look(&quota)?;
+        bar.set_position(quota.finished());
+        memory.poll(&quota)?;
     }
     bar.finish_and_clear();
-    println!("{}\n{watch}", results.table(quota.elapsed()));
-    results.verdict()
+    println!("{}\n{memory}", results.table(quota.elapsed()));
+    results.into_result()
 }
 
-/// A stack of this command's own.
+/// A stack that this command starts.
 #[derive(Debug)]
-struct Own {
+struct OwnStack {
     stack: Stack,
     binaries: Binaries,
-    /// Its files; they end with this.
+    /// Data directory. It is deleted when this is dropped.
     _directory: TempDir,
 }
 
-impl Own {
-    async fn start(profile: Profile, clients: u32) -> Outcome<Self> {
+impl OwnStack {
+    async fn start(profile: Profile, clients: u32) -> Result<Self> {
         eprintln!("building the functions");
         let binaries = Binaries::build(profile).await?;
         let directory = tempfile::tempdir()?;
         let catalogs = Catalogs::read(&catalog::sample())?;
-        // A process for each client, as Lambda would start them.
+        // One process for each client, as Lambda would start them.
         let function_limits =
             FunctionLimits { concurrency: clients.try_into()?, ..FunctionLimits::AWS };
         let options =

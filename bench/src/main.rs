@@ -1,23 +1,23 @@
-//! The command: measures the real functions, and puts load on the whole stack.
+//! The command `bench`: measures the real functions, and loads the whole stack.
 
-mod answer;
 mod catalogs;
 mod functions;
 mod load;
 mod progress;
-mod usage;
+mod resource_usage;
+mod response;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use measure::Outcome;
+use measure::Result;
 use shared::error::ErrorChain;
 
-/// Measures how fast the functions are, and what the whole stack bears.
+/// Measures the functions, and the whole stack under load.
 ///
-/// Everything runs on this machine, against embedded stores. Each command ends with a table in
-/// Markdown; what it is doing meanwhile goes to the standard error. Linux alone tells what a process
-/// uses of processor and memory.
+/// Everything runs on this machine, with embedded stores. Each command prints a table in Markdown
+/// at the end. Its progress goes to the standard error. CPU time and memory are measured only on
+/// Linux.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version = admin::version!())]
 struct Cli {
@@ -34,12 +34,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let outcome = tokio::select! {
-        outcome = run(command) => outcome,
-        // What was started ends with what started it.
+    let result = tokio::select! {
+        result = run(command) => result,
+        // Dropping `run` stops the processes that it started.
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {}", ErrorChain(error.as_ref()));
@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Outcome {
+async fn run(command: Command) -> Result {
     match command {
         Command::Functions(options) => Box::pin(functions::measure(options)).await,
         Command::Load(options) => Box::pin(load::run(options)).await,

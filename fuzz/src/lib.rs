@@ -1,3 +1,3 @@
-//! Code that the targets share. Their assertions are in `archive_fuzz`.
+//! Code that several targets share. The assertions of all targets are in `archive_fuzz`.
 
-pub mod signed;
+pub mod signed_tokens;

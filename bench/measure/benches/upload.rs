@@ -1,10 +1,12 @@
-//! From an event's bytes to a validated upload: the service's way against BASE, which is the least
-//! that must be done with the archive, and against the plain path; and what each choice buys.
+//! Benchmarks of the validation of an upload, from the bytes of an event to the digest of the file.
 //!
-//! Divan's table is of the service's way. Each of its samples comes after one of each baseline, so
-//! that whatever else the machine does slows all alike; the closing tables compare them.
+//! The first table compares the service with its lower bound and with a plain implementation. The
+//! second table shows the effect of each optimization. Divan's own table shows only the service.
+//!
+//! Before each sample of the service, one sample of each baseline is measured, so that a temporary
+//! slowdown of the machine affects all of them.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot be made ends them all")]
+#![expect(clippy::expect_used, reason = "a failure ends the whole run")]
 
 use std::{
     cell::RefCell,
@@ -18,227 +20,242 @@ use bytes::Bytes;
 use divan::{Bencher, counter::BytesCount};
 use measure::{
     archive::Archive,
-    event::Caller,
+    event::EventBuilder,
     samples::Samples,
     table::{self, Table},
-    upload::{Base, plain, service},
+    upload::{LowerBound, plain, service},
 };
 
-/// What an upload of 256 KB and more may take, in times of BASE.
-const LARGE_RATIO: f64 = 1.2;
+/// Largest ratio of the service to the lower bound, for archives of 256 KB and more.
+const MAX_RATIO: f64 = 1.2;
 
-/// What one of 4 KB may take: this, or so many times BASE.
-const SMALL_TIME: Duration = Duration::from_micros(60);
-const SMALL_RATIO: f64 = 2.5;
+/// Targets of an archive of 4 KB, of which one must be met: the largest duration, and the largest
+/// ratio to the lower bound.
+const MAX_SMALL_DURATION: Duration = Duration::from_micros(60);
+const MAX_SMALL_RATIO: f64 = 2.5;
 
-/// A buffer that one would rather take than the service's.
-const USUAL_BUFFER: usize = 64 * 1024;
+/// A usual size of the buffer for inflated data, in bytes. The service's is larger.
+const USUAL_BUFFER_BYTES: usize = 64 * 1024;
 
 fn main() {
     divan::main();
-    let mut uploads = Table::new([
-        "from event to validated upload",
+    let mut comparison_table = Table::new([
+        "validation of an upload",
         "service",
-        "BASE",
-        "service / BASE",
+        "lower bound",
+        "service / lower bound",
         "target",
         "met",
-        "plain path",
-        "plain path / service",
+        "plain implementation",
+        "plain / service",
     ]);
-    let mut whole = taken(&UPLOADS);
-    whole.sort_by_key(|upload| Archive::LARGE_ONES.iter().position(|it| *it == upload.archive));
-    for upload in whole {
-        uploads.row(upload.row());
+    let mut comparisons = take(&COMPARISONS);
+    comparisons.sort_by_key(|comparison| {
+        Archive::FROM_256_KB.iter().position(|archive| *archive == comparison.archive)
+    });
+    for comparison in comparisons {
+        comparison_table.add_row(comparison.row());
     }
-    let mut choices = Table::new(["choice, of text of 4.4 MB", "so", "plainly", "plainly / so"]);
-    for choice in taken(&CHOICES) {
-        choices.row(choice.row());
+    let mut optimization_table =
+        Table::new(["optimization, text of 4.4 MB", "optimized", "plain", "plain / optimized"]);
+    for result in take(&OPTIMIZATION_RESULTS) {
+        optimization_table.add_row(result.row());
     }
-    print(&uploads);
-    print(&choices);
+    print(&comparison_table);
+    print(&optimization_table);
 }
 
-/// Prints a table, unless a filter on the command line leaves all of it out.
+/// Prints a table, unless a filter on the command line excludes all its rows.
 fn print<const N: usize>(table: &Table<N>) {
     if !table.is_empty() {
         println!("\n{table}");
     }
 }
 
-/// What was measured.
-fn taken<T>(measured: &Mutex<Vec<T>>) -> Vec<T> {
-    std::mem::take(&mut measured.lock().unwrap_or_else(PoisonError::into_inner))
+fn take<T>(results: &Mutex<Vec<T>>) -> Vec<T> {
+    std::mem::take(&mut results.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The ways that one archive took, round by round.
-struct Upload {
+/// Samples of the service and both baselines for one archive.
+struct Comparison {
     archive: Archive,
-    small: bool,
+    is_small: bool,
     service: Samples,
-    base: Samples,
+    lower_bound: Samples,
     plain: Samples,
 }
 
-static UPLOADS: Mutex<Vec<Upload>> = Mutex::new(Vec::new());
+static COMPARISONS: Mutex<Vec<Comparison>> = Mutex::new(Vec::new());
 
-impl Upload {
+impl Comparison {
     fn row(&self) -> [String; 8] {
-        let Self { archive, small, service, base, plain } = self;
-        let ratio = service.ratio(base);
-        let (target, met) = if *small {
-            let target = format!("≤ {} or {}", table::time(SMALL_TIME), table::ratio(SMALL_RATIO));
-            (target, service.median() <= SMALL_TIME || ratio <= SMALL_RATIO)
+        let Self { archive, is_small, service, lower_bound, plain } = self;
+        let ratio = service.median_ratio(lower_bound);
+        let (target, met) = if *is_small {
+            (
+                format!(
+                    "≤ {} or {}",
+                    table::duration(MAX_SMALL_DURATION),
+                    table::ratio(MAX_SMALL_RATIO)
+                ),
+                service.median() <= MAX_SMALL_DURATION || ratio <= MAX_SMALL_RATIO,
+            )
         } else {
-            (format!("≤ {}", table::ratio(LARGE_RATIO)), ratio <= LARGE_RATIO)
+            (format!("≤ {}", table::ratio(MAX_RATIO)), ratio <= MAX_RATIO)
         };
         [
             archive.to_string(),
-            table::time(service.median()),
-            table::time(base.median()),
+            table::duration(service.median()),
+            table::duration(lower_bound.median()),
             table::ratio(ratio),
             target,
-            // One round, as tests run it, tells nothing.
-            if service.len() > 1 { table::verdict(met) } else { String::new() },
-            table::time(plain.median()),
-            table::ratio(plain.ratio(service)),
+            // `cargo test` runs one round, which is not enough to decide.
+            if service.len() > 1 { table::target_met(met) } else { String::new() },
+            table::duration(plain.median()),
+            table::ratio(plain.median_ratio(service)),
         ]
     }
 }
 
-#[divan::bench(args = Archive::LARGE_ONES, sample_size = 1, sample_count = 100)]
-fn of_256_kb_and_more(bencher: Bencher<'_, '_>, archive: Archive) {
-    upload(bencher, archive, false);
+#[divan::bench(args = Archive::FROM_256_KB, sample_size = 1, sample_count = 100)]
+fn validate_256_kb_and_more(bencher: Bencher<'_, '_>, archive: Archive) {
+    compare(bencher, archive, false);
 }
 
-#[divan::bench(args = Archive::SMALL_ONES, sample_size = 1, sample_count = 5_000)]
-fn of_4_kb(bencher: Bencher<'_, '_>, archive: Archive) {
-    upload(bencher, archive, true);
+#[divan::bench(args = [Archive::TEXT_4_KB], sample_size = 1, sample_count = 5_000)]
+fn validate_4_kb(bencher: Bencher<'_, '_>, archive: Archive) {
+    compare(bencher, archive, true);
 }
 
-fn upload(bencher: Bencher<'_, '_>, archive: Archive, small: bool) {
-    let (bytes, event) = event(archive);
-    let mut base_way = Base::new(Base::BUFFER);
-    let (mut base, mut plain) = (Samples::default(), Samples::default());
+fn compare(bencher: Bencher<'_, '_>, archive: Archive, is_small: bool) {
+    let (bytes, event) = archive_and_event(archive);
+    let mut base = LowerBound::new(LowerBound::BUFFER_BYTES);
+    let (mut lower_bound, mut plain) = (Samples::default(), Samples::default());
     let service = RefCell::new(Samples::default());
     bencher
         .counter(BytesCount::new(bytes.len()))
         .with_inputs(|| {
-            base.time(|| base_way.run(black_box(&bytes))).expect("BASE takes it");
-            plain.time(|| plain::validated(black_box(&event))).expect("the plain path takes it");
+            lower_bound
+                .measure(|| base.run(black_box(&bytes)))
+                .expect("the lower bound accepts the archive");
+            plain
+                .measure(|| plain::validate(black_box(&event)))
+                .expect("the plain implementation accepts the upload");
         })
         .bench_local_values(|()| {
-            let way = || service::validated(black_box(&event));
-            service.borrow_mut().time(way).expect("the service takes it")
+            let validate = || service::validate(black_box(&event));
+            service.borrow_mut().measure(validate).expect("the service accepts the upload")
         });
-    let upload = Upload { archive, small, service: service.into_inner(), base, plain };
-    UPLOADS.lock().unwrap_or_else(PoisonError::into_inner).push(upload);
+    let service = service.into_inner();
+    let comparison = Comparison { archive, is_small, service, lower_bound, plain };
+    COMPARISONS.lock().unwrap_or_else(PoisonError::into_inner).push(comparison);
 }
 
-fn event(archive: Archive) -> (Vec<u8>, Vec<u8>) {
-    let bytes = archive.bytes().expect("an archive is made");
-    // As long as a real one.
-    let caller = Caller { token: "t".repeat(1_000), catalog_id: "catalog".to_owned() };
-    let event = caller.create(&bytes, None).expect("an event is made");
+fn archive_and_event(archive: Archive) -> (Vec<u8>, Vec<u8>) {
+    let bytes = archive.bytes().expect("an archive is generated");
+    // The token has the length of a real one.
+    let events = EventBuilder { token: "t".repeat(1_000), catalog_id: "catalog".to_owned() };
+    let event = events.create(&bytes, None).expect("an event is made");
     (bytes, event)
 }
 
-/// What the service does otherwise than one would at first.
+/// An optimization of the service.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Optimization {
     Event,
     Form,
     Archive,
     Buffer,
 }
 
-impl Display for Step {
+impl Display for Optimization {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Event => "own event, base64 by SIMD (plainly: lambda_http)",
-            Self::Form => "own form, in place (multer)",
-            Self::Archive => "own walk of the tar, with all checks (tar, with few)",
-            Self::Buffer => "inflating into 256 KB (64 KB)",
+            Self::Event => "event: own parser, base64 with SIMD (plain: lambda_http)",
+            Self::Form => "form: own parser without copies (plain: multer)",
+            Self::Archive => "tar: own parser, all checks (plain: tar, few checks)",
+            Self::Buffer => "gzip: buffer of 256 KB (plain: 64 KB)",
         })
     }
 }
 
-/// The times of a step, round by round.
-struct Choice {
-    step: Step,
-    so: Samples,
-    plainly: Samples,
+/// Samples of one step of the validation, with and without its optimization.
+struct OptimizationResult {
+    optimization: Optimization,
+    optimized: Samples,
+    plain: Samples,
 }
 
-static CHOICES: Mutex<Vec<Choice>> = Mutex::new(Vec::new());
+static OPTIMIZATION_RESULTS: Mutex<Vec<OptimizationResult>> = Mutex::new(Vec::new());
 
-impl Choice {
+impl OptimizationResult {
     fn row(&self) -> [String; 4] {
-        let Self { step, so, plainly } = self;
+        let Self { optimization, optimized, plain } = self;
         [
-            step.to_string(),
-            table::time(so.median()),
-            table::time(plainly.median()),
-            table::ratio(plainly.ratio(so)),
+            optimization.to_string(),
+            table::duration(optimized.median()),
+            table::duration(plain.median()),
+            table::ratio(plain.median_ratio(optimized)),
         ]
     }
 }
 
 #[divan::bench(
-    args = [Step::Event, Step::Form, Step::Archive, Step::Buffer],
+    args = [Optimization::Event, Optimization::Form, Optimization::Archive, Optimization::Buffer],
     sample_size = 1,
     sample_count = 100,
 )]
-fn steps(bencher: Bencher<'_, '_>, step: Step) {
-    let (archive, event) = event(Archive::LARGE);
-    match step {
-        Step::Event => choice(
+fn optimizations(bencher: Bencher<'_, '_>, optimization: Optimization) {
+    let (archive, event) = archive_and_event(Archive::LARGE);
+    match optimization {
+        Optimization::Event => compare_step(
             bencher,
-            step,
-            || service::event(black_box(&event)).expect("the service takes it"),
-            || plain::event(black_box(&event)).expect("the plain path takes it"),
+            optimization,
+            || service::parse_event(black_box(&event)).expect("the service parses the event"),
+            || plain::parse_event(black_box(&event)).expect("lambda_http parses the event"),
         ),
-        Step::Form => {
-            let decoded = service::event(&event).expect("the service takes it");
-            let plainly = plain::event(&event).expect("the plain path takes it");
-            choice(
+        Optimization::Form => {
+            let service_event = service::parse_event(&event).expect("the service parses the event");
+            let upload = plain::parse_event(&event).expect("lambda_http parses the event");
+            compare_step(
                 bencher,
-                step,
-                || service::form(black_box(&decoded)).expect("the service takes it"),
-                || plain::form(black_box(plainly.clone())).expect("the plain path takes it"),
+                optimization,
+                || service::parse_form(black_box(&service_event)).expect("the form is valid"),
+                || plain::parse_form(black_box(upload.clone())).expect("the form is valid"),
             );
         }
-        Step::Archive => {
+        Optimization::Archive => {
             let file = Bytes::from(archive);
-            choice(
+            compare_step(
                 bencher,
-                step,
-                || service::archive(black_box(&file)).expect("the service takes it"),
-                || plain::archive(black_box(&file)).expect("the plain path takes it"),
+                optimization,
+                || service::check_archive(black_box(&file)).expect("the archive is valid"),
+                || plain::check_archive(black_box(&file)).expect("the archive is valid"),
             );
         }
-        Step::Buffer => {
-            let (mut so, mut usual) = (Base::new(Base::BUFFER), Base::new(USUAL_BUFFER));
-            choice(
+        Optimization::Buffer => {
+            let mut large_buffer = LowerBound::new(LowerBound::BUFFER_BYTES);
+            let mut usual_buffer = LowerBound::new(USUAL_BUFFER_BYTES);
+            compare_step(
                 bencher,
-                step,
-                || so.inflate(black_box(&archive)).expect("it is an archive"),
-                || usual.inflate(black_box(&archive)).expect("it is an archive"),
+                optimization,
+                || large_buffer.inflate(black_box(&archive)).expect("the archive is valid"),
+                || usual_buffer.inflate(black_box(&archive)).expect("the archive is valid"),
             );
         }
     }
 }
 
-fn choice<S, P>(
+fn compare_step<O, P>(
     bencher: Bencher<'_, '_>,
-    step: Step,
-    mut way: impl FnMut() -> S,
-    mut plain_way: impl FnMut() -> P,
+    optimization: Optimization,
+    mut run_optimized: impl FnMut() -> O,
+    mut run_plain: impl FnMut() -> P,
 ) {
-    let (mut so, mut plainly) = (Samples::default(), Samples::default());
+    let (mut optimized, mut plain) = (Samples::default(), Samples::default());
     bencher
-        .with_inputs(|| drop(plainly.time(&mut plain_way)))
-        .bench_local_values(|()| so.time(&mut way));
-    let choice = Choice { step, so, plainly };
-    CHOICES.lock().unwrap_or_else(PoisonError::into_inner).push(choice);
+        .with_inputs(|| drop(plain.measure(&mut run_plain)))
+        .bench_local_values(|()| optimized.measure(&mut run_optimized));
+    let result = OptimizationResult { optimization, optimized, plain };
+    OPTIMIZATION_RESULTS.lock().unwrap_or_else(PoisonError::into_inner).push(result);
 }

@@ -1,8 +1,9 @@
-//! The events that the functions are sent: those of API Gateway's REST API.
+//! Events for the functions, as API Gateway's REST API sends them. They are made from the sample
+//! events in `events/` of the repository.
 
 use serde_json::{Map, Value, json};
 
-use crate::Outcome;
+use crate::Result;
 
 const CREATE: &str = include_str!("../../../events/create-customization.rest.json");
 const GET: &str = include_str!("../../../events/get-customization.rest.json");
@@ -10,23 +11,23 @@ const GET_FILE: &str = include_str!("../../../events/get-file.rest.json");
 
 const BOUNDARY: &str = "------------------------d74496d66958873e";
 
-/// The content type of [`form`].
+/// Content type of [`form`].
 pub const FORM_TYPE: &str =
     "multipart/form-data; boundary=------------------------d74496d66958873e";
 
-/// The name that every file is uploaded under.
+/// Name of every uploaded file.
 pub const FILE_NAME: &str = "customization.tar.gz";
 
-/// Who asks, and in which catalog.
+/// Builder of events.
 #[derive(Clone, Debug)]
-pub struct Caller {
-    /// The access token.
+pub struct EventBuilder {
+    /// Access token of the requests.
     pub token: String,
-    /// The catalog.
+    /// Catalog of the requests.
     pub catalog_id: String,
 }
 
-/// The form of an upload, with a filter if it is not for the whole catalog.
+/// Returns the form that uploads `archive`. Without a filter, the customization is global.
 #[must_use]
 pub fn form(archive: &[u8], filter: Option<&Value>) -> Vec<u8> {
     let part = |disposition: &str, content: &[u8]| {
@@ -42,13 +43,13 @@ pub fn form(archive: &[u8], filter: Option<&Value>) -> Vec<u8> {
     form
 }
 
-impl Caller {
-    /// The event that uploads `archive`.
+impl EventBuilder {
+    /// Returns the event that creates a customization from `archive`.
     ///
     /// # Errors
     ///
-    /// The event in the workspace is not what this expects.
-    pub fn create(&self, archive: &[u8], filter: Option<&Value>) -> Outcome<Vec<u8>> {
+    /// The sample event is not a JSON object.
+    pub fn create(&self, archive: &[u8], filter: Option<&Value>) -> Result<Vec<u8>> {
         let mut event = self.event(CREATE, &[])?;
         set_header(&mut event, "Content-Type", FORM_TYPE);
         let body = base64_simd::STANDARD.encode_to_string(form(archive, filter));
@@ -56,27 +57,27 @@ impl Caller {
         Ok(serde_json::to_vec(&event)?)
     }
 
-    /// The event that reads a customization.
+    /// Returns the event that gets a customization.
     ///
     /// # Errors
     ///
-    /// The event in the workspace is not what this expects.
-    pub fn get(&self, customization_id: &str) -> Outcome<Vec<u8>> {
+    /// The sample event is not a JSON object.
+    pub fn get(&self, customization_id: &str) -> Result<Vec<u8>> {
         let event = self.event(GET, &[("customization_id", customization_id)])?;
         Ok(serde_json::to_vec(&event)?)
     }
 
-    /// The event that asks where to download a file.
+    /// Returns the event that gets the download link of a file.
     ///
     /// # Errors
     ///
-    /// The event in the workspace is not what this expects.
-    pub fn get_file(&self, digest: &str) -> Outcome<Vec<u8>> {
+    /// The sample event is not a JSON object.
+    pub fn get_file(&self, digest: &str) -> Result<Vec<u8>> {
         Ok(serde_json::to_vec(&self.event(GET_FILE, &[("digest", digest)])?)?)
     }
 
-    /// An event of the workspace, from this caller.
-    fn event(&self, sample: &str, parameters: &[(&str, &str)]) -> Outcome<Map<String, Value>> {
+    /// Changes a sample event: sets the token, and the path parameters in addition to the catalog.
+    fn event(&self, sample: &str, parameters: &[(&str, &str)]) -> Result<Map<String, Value>> {
         let mut event: Map<String, Value> = serde_json::from_str(sample)?;
         set_header(&mut event, "Authorization", &format!("Bearer {}", self.token));
         set_header(&mut event, "Accept-Encoding", "gzip");
@@ -89,7 +90,7 @@ impl Caller {
     }
 }
 
-/// Sets a header in both of the maps that hold it.
+/// Sets a header in the single-value and the multi-value map.
 fn set_header(event: &mut Map<String, Value>, name: &str, value: &str) {
     for (headers, value) in [("headers", json!(value)), ("multiValueHeaders", json!([value]))] {
         if let Some(headers) = event.get_mut(headers).and_then(Value::as_object_mut) {

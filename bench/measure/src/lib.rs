@@ -1,15 +1,15 @@
-//! What the service's speed is measured with.
+//! Archives, events, statistics and tables for measuring the service's speed.
 //!
-//! | module | holds |
+//! | module | contents |
 //! | --- | --- |
-//! | [`archive`] | the archives that are uploaded |
-//! | [`event`] | the events that carry them, as API Gateway sends them |
-//! | [`upload`] | the ways from an event to a validated upload: the service's, and its baselines |
-//! | [`samples`] | many measurements of one thing |
-//! | [`table`] | results as they are printed |
+//! | [`archive`] | archives to upload |
+//! | [`event`] | events of API Gateway with these archives |
+//! | [`upload`] | the validation of an upload: the service's code and two baselines |
+//! | [`samples`] | measured durations and their statistics |
+//! | [`table`] | tables of results |
 //!
-//! `cargo bench` measures what is only the processor's; the command `bench` drives the
-//! real functions, and puts load on the whole stack.
+//! `cargo bench` measures the validation of an upload, which needs only the CPU. The command
+//! `bench` measures the real functions, and loads the whole stack.
 
 pub mod archive;
 pub mod event;
@@ -17,5 +17,5 @@ pub mod samples;
 pub mod table;
 pub mod upload;
 
-/// What a measurement gives, or why it cannot be made: then it ends.
-pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+/// Result of a measurement. An error ends the run.
+pub type Result<T = (), E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

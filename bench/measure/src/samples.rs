@@ -1,41 +1,42 @@
-//! Many measurements of one thing, and what is told of them.
+//! Measured durations, and their statistics.
 
 use std::time::{Duration, Instant};
 
-/// How long something took, each time.
+/// Durations of repeated runs of the same work.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    /// Adds one.
+    /// Adds a duration.
     pub fn push(&mut self, sample: Duration) {
         self.0.push(sample);
     }
 
-    /// Does `work`, and adds how long it took.
-    pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    /// Runs `work`, and adds its duration.
+    pub fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let started = Instant::now();
         let result = work();
         self.push(started.elapsed());
         result
     }
 
-    /// How many there are.
+    /// Returns the number of durations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no durations.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many times as long as the one of `baseline` of the same round, in the middle; not a
-    /// number if there are none. What slows the machine for a while slows both of a round.
+    /// Returns the median of the ratios to the sample of `baseline` in the same round, or NaN if
+    /// there are no samples. Both samples of a round are measured at nearly the same time, so a
+    /// temporary slowdown of the machine affects both.
     #[must_use]
-    pub fn ratio(&self, baseline: &Self) -> f64 {
+    pub fn median_ratio(&self, baseline: &Self) -> f64 {
         let rounds = self.0.iter().zip(&baseline.0);
         let mut ratios: Vec<_> =
             rounds.map(|(sample, baseline)| sample.div_duration_f64(*baseline)).collect();
@@ -43,13 +44,14 @@ impl Samples {
         ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    /// What half of them do not exceed.
+    /// Returns the 50th percentile.
     #[must_use]
     pub fn median(&self) -> Duration {
         self.percentile(50)
     }
 
-    /// What this many percent of them do not exceed; zero if there are none.
+    /// Returns the percentile `percent` by the nearest-rank method, or zero if there are no
+    /// durations.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
@@ -79,21 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_samples() {
+    fn percentiles_follow_the_nearest_rank_method() {
         let mut samples = Samples::default();
         assert_eq!(samples.median(), Duration::ZERO);
         samples.extend((1..=200).rev().map(Duration::from_millis));
         for (percent, expected) in [(0, 1), (50, 100), (90, 180), (99, 198), (100, 200)] {
             assert_eq!(samples.percentile(percent), Duration::from_millis(expected), "{percent}");
         }
-        assert!(samples.ratio(&Samples::default()).is_nan());
+        assert!(samples.median_ratio(&Samples::default()).is_nan());
         samples.push(Duration::from_millis(201));
         assert_eq!(samples.median(), Duration::from_millis(101));
     }
 
     #[test]
-    fn a_ratio_is_taken_round_by_round() {
+    fn the_median_ratio_compares_the_samples_of_each_round() {
         let samples = |millis: [u64; 3]| Samples(millis.map(Duration::from_millis).to_vec());
-        assert!((samples([20, 200, 33]).ratio(&samples([10, 100, 11])) - 2.0).abs() < f64::EPSILON);
+        let ratio = samples([20, 200, 33]).median_ratio(&samples([10, 100, 11]));
+        assert!((ratio - 2.0).abs() < f64::EPSILON);
     }
 }

@@ -1,11 +1,11 @@
-//! Results as they are printed: tables in Markdown, to be pasted into the documentation.
+//! Tables of results in Markdown, for the terminal and for docs/performance.md.
 
 use std::{
     fmt::{self, Display, Formatter},
     time::Duration,
 };
 
-/// A table of `N` columns.
+/// A table with `N` columns.
 #[derive(Clone, Debug)]
 pub struct Table<const N: usize> {
     header: [&'static str; N],
@@ -13,18 +13,18 @@ pub struct Table<const N: usize> {
 }
 
 impl<const N: usize> Table<N> {
-    /// A table without rows.
+    /// Creates a table without rows.
     #[must_use]
     pub const fn new(header: [&'static str; N]) -> Self {
         Self { header, rows: Vec::new() }
     }
 
     /// Adds a row.
-    pub fn row(&mut self, row: [String; N]) {
+    pub fn add_row(&mut self, row: [String; N]) {
         self.rows.push(row);
     }
 
-    /// Whether it has no rows.
+    /// Returns true if the table has no rows.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -50,10 +50,10 @@ impl<const N: usize> Display for Table<N> {
     }
 }
 
-/// A time in the unit that suits it.
+/// Formats a duration in microseconds or milliseconds.
 #[must_use]
-pub fn time(time: Duration) -> String {
-    let micros = time.as_secs_f64() * 1e6;
+pub fn duration(duration: Duration) -> String {
+    let micros = duration.as_secs_f64() * 1e6;
     if micros < 1_000.0 {
         format!("{micros:.0} µs")
     } else if micros < 100_000.0 {
@@ -63,23 +63,23 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// How many times something is something else.
+/// Formats a ratio.
 #[must_use]
 pub fn ratio(ratio: f64) -> String {
     let decimals = if ratio < 0.1 { 4 } else { 2 };
     format!("{ratio:.decimals$} ×")
 }
 
-/// Bytes, in millions of them.
+/// Formats a number of bytes in MB (10⁶ bytes).
 #[must_use]
 pub fn megabytes(bytes: u64) -> String {
     let tenths = bytes.saturating_add(50_000) / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
-/// Whether a target is met.
+/// Formats the result of a comparison with a target.
 #[must_use]
-pub fn verdict(met: bool) -> String {
+pub fn target_met(met: bool) -> String {
     if met { "yes" } else { "**no**" }.to_owned()
 }
 
@@ -88,10 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_markdown() {
+    fn a_table_is_printed_as_markdown() {
         let mut table = Table::new(["what", "µs"]);
-        table.row(["é".to_owned(), "1,000".to_owned()]);
-        table.row(["longer".to_owned(), String::new()]);
+        table.add_row(["é".to_owned(), "1,000".to_owned()]);
+        table.add_row(["longer".to_owned(), String::new()]);
         let lines = [
             "| what   | µs    |",
             "| ------ | ----- |",
@@ -102,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn figures_have_their_units() {
-        assert_eq!(time(Duration::from_nanos(42_400)), "42 µs");
-        assert_eq!(time(Duration::from_micros(1_250)), "1.2 ms");
-        assert_eq!(time(Duration::from_millis(250)), "250 ms");
+    fn numbers_are_printed_with_their_units() {
+        assert_eq!(duration(Duration::from_nanos(42_400)), "42 µs");
+        assert_eq!(duration(Duration::from_micros(1_250)), "1.2 ms");
+        assert_eq!(duration(Duration::from_millis(250)), "250 ms");
         assert_eq!(ratio(1.204), "1.20 ×");
         assert_eq!(megabytes(22_349_999), "22.3 MB");
         assert_eq!(megabytes(22_350_000), "22.4 MB");

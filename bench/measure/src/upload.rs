@@ -1,5 +1,5 @@
-//! The ways from an event's bytes to a validated upload: the service's, and what it is measured
-//! against.
+//! Implementations of the validation of an upload, from the bytes of an event to the digest of the
+//! file: the service's, and two baselines to compare it with.
 
 pub mod plain;
 pub mod service;
@@ -10,66 +10,68 @@ use flate2::bufread::GzDecoder;
 use serde::de::DeserializeOwned;
 use shared::domain::Digest;
 
-use crate::Outcome;
+use crate::Result;
 
-/// BASE, the least that must be done with an archive: inflated once, by the library that the
-/// service takes, and hashed once. Nothing is parsed and nothing is checked but gzip's checksum.
+/// The lower bound of a validation: inflates the archive once, with the service's library, and
+/// hashes it once. It parses nothing, and checks only gzip's checksum.
 #[derive(Debug)]
-pub struct Base(Box<[u8]>);
+pub struct LowerBound {
+    buffer: Box<[u8]>,
+}
 
-impl Base {
-    /// Bytes of the buffer that is inflated into, as the service has it.
-    pub const BUFFER: usize = 256 * 1024;
+impl LowerBound {
+    /// Size of the service's buffer for inflated data, in bytes.
+    pub const BUFFER_BYTES: usize = 256 * 1024;
 
-    /// With a buffer of so many bytes.
+    /// Creates a lower bound with a buffer of `buffer_bytes` for inflated data.
     #[must_use]
-    pub fn new(buffer: usize) -> Self {
-        Self(vec![0; buffer].into_boxed_slice())
+    pub fn new(buffer_bytes: usize) -> Self {
+        Self { buffer: vec![0; buffer_bytes].into_boxed_slice() }
     }
 
-    /// How many bytes are in the archive.
+    /// Inflates the archive and returns its unpacked size in bytes.
     ///
     /// # Errors
     ///
-    /// It is no archive.
+    /// The archive is not valid gzip.
     pub fn inflate(&mut self, archive: &[u8]) -> io::Result<u64> {
         let mut gzip = GzDecoder::new(archive);
         let mut unpacked = 0;
         loop {
-            match gzip.read(&mut self.0)? {
+            match gzip.read(&mut self.buffer)? {
                 0 => return Ok(unpacked),
                 read => unpacked += read as u64,
             }
         }
     }
 
-    /// How many bytes are in the archive, and its digest.
+    /// Inflates and hashes the archive. Returns its unpacked size in bytes, and its digest.
     ///
     /// # Errors
     ///
-    /// It is no archive.
+    /// The archive is not valid gzip.
     pub fn run(&mut self, archive: &[u8]) -> io::Result<(u64, Digest)> {
         Ok((self.inflate(archive)?, Digest::of(archive)))
     }
 }
 
-/// An event, as `lambda_runtime` deserializes it.
-fn deserialize<T: DeserializeOwned>(event: &[u8]) -> Outcome<T> {
+/// Deserializes an event as `lambda_runtime` does.
+fn deserialize<T: DeserializeOwned>(event: &[u8]) -> Result<T> {
     Ok(serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(event))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{archive::Archive, event::Caller};
+    use crate::{archive::Archive, event::EventBuilder};
 
     #[test]
-    fn all_ways_lead_to_the_same_digest() {
-        let caller = Caller { token: "token".to_owned(), catalog_id: "catalog".to_owned() };
+    fn all_implementations_return_the_same_digest() {
+        let events = EventBuilder { token: "token".to_owned(), catalog_id: "catalog".to_owned() };
         let archive = Archive::SMALL.bytes().unwrap();
-        let event = caller.create(&archive, None).unwrap();
-        let (_, digest) = Base::new(Base::BUFFER).run(&archive).unwrap();
-        assert_eq!(service::validated(&event).unwrap(), digest);
-        assert_eq!(plain::validated(&event).unwrap(), digest);
+        let event = events.create(&archive, None).unwrap();
+        let (_, digest) = LowerBound::new(LowerBound::BUFFER_BYTES).run(&archive).unwrap();
+        assert_eq!(service::validate(&event).unwrap(), digest);
+        assert_eq!(plain::validate(&event).unwrap(), digest);
     }
 }

@@ -1,84 +1,94 @@
-//! What a get costs, and how that grows with the catalog.
+//! Gets: latency, CPU time and memory, and their growth with the size of the catalog.
 
-use measure::{Outcome, archive::Archive, event::Caller, samples::Samples, table};
+use measure::{Result, archive::Archive, samples::Samples, table};
 use serde_json::{Value, json};
 
 use super::{
     Bench, LARGE, MEDIUM, SMALL,
-    deployed::Running,
+    deployments::RunningFunction,
     report::{Baseline, Report},
 };
-use crate::{answer, catalogs, progress};
+use crate::{catalogs, progress, response};
 
-/// How often each customization is read.
+/// Number of gets of each customization.
 const FILTERED_ROUNDS: u32 = 500;
 const GLOBAL_ROUNDS: u32 = 20;
 
-/// What a get with a filter may cost in a larger catalog, in times of the smallest.
-const FLAT: f64 = 1.2;
+/// Target of a get with a filter, as ratio to the same get in the small catalog: the cost must not
+/// grow with the catalog.
+const MAX_FILTERED_RATIO: f64 = 1.2;
 
-/// What a global one of ten times as many applications may cost: a linear cost, and a fifth more
-/// for what else differs.
-const LINEAR: f64 = 12.0;
+/// Target of a get without a filter, as ratio to a catalog with a tenth of the applications: the
+/// cost must grow linearly, with a tolerance of a fifth.
+const MAX_GLOBAL_RATIO: f64 = 12.0;
 
-/// A customization that is read, and what that costs.
+/// Samples of the gets of one customization.
 #[derive(Debug)]
 struct Gets {
     event: Vec<u8>,
-    time: Samples,
-    cpu: Samples,
+    latency: Samples,
+    cpu_time: Samples,
 }
 
-pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Outcome {
-    let filter = json!({ "product_key": catalogs::WANTED });
-    let what = "getting, 5 applications of 10, 1,000, 10,000";
-    let [small, medium, large] = gets(bench, Some(&filter), what, FILTERED_ROUNDS).await?;
-    report.latency("get, 5 of 1,000 applications, warm", &medium.time);
-    report.latency("get of a download link, warm", &links(bench).await?);
-    for (catalog, gets) in [("1,000", &medium), ("10,000", &large)] {
-        let baseline = |samples| Baseline { name: "of 10", samples, target: Some(FLAT) };
-        let what = format!("get, 5 of {catalog} applications");
-        report.ratio(&format!("{what}: time"), &gets.time, baseline(&small.time));
-        report.ratio(&format!("{what}: processor's time"), &gets.cpu, baseline(&small.cpu));
+pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
+    let filter = json!({ "product_key": catalogs::FILTERED_PRODUCT });
+    let message = "getting, 5 applications of 10, 1,000, 10,000";
+    let [small, medium, large] = get(bench, Some(&filter), message, FILTERED_ROUNDS).await?;
+    report.latency("get, 5 of 1,000 applications, warm", &medium.latency);
+    report.latency("get download link, warm", &get_download_link(bench).await?);
+    for (applications, gets) in [("1,000", &medium), ("10,000", &large)] {
+        let baseline = |samples| {
+            let max_ratio = Some(MAX_FILTERED_RATIO);
+            Baseline { name: "5 of 10 applications", samples, max_ratio }
+        };
+        let name = format!("get, 5 of {applications} applications");
+        report.ratio(&format!("{name}: latency"), &gets.latency, baseline(&small.latency));
+        report.ratio(&format!("{name}: CPU time"), &gets.cpu_time, baseline(&small.cpu_time));
     }
 
-    let what = "getting, all applications of 10, 1,000, 10,000";
-    let [small, medium, large] = gets(bench, None, what, GLOBAL_ROUNDS).await?;
-    let ten = Baseline { name: "10", samples: &small.cpu, target: None };
-    report.ratio("get, all of 1,000 applications: processor's time", &medium.cpu, ten);
-    let thousand = Baseline { name: "1,000", samples: &medium.cpu, target: Some(LINEAR) };
-    report.ratio("get, all of 10,000 applications: processor's time", &large.cpu, thousand);
-    memory(bench, large.event, report).await
+    let message = "getting, all applications of 10, 1,000, 10,000";
+    let [small, medium, large] = get(bench, None, message, GLOBAL_ROUNDS).await?;
+    let baseline =
+        Baseline { name: "all of 10 applications", samples: &small.cpu_time, max_ratio: None };
+    report.ratio("get, all of 1,000 applications: CPU time", &medium.cpu_time, baseline);
+    let baseline = Baseline {
+        name: "all of 1,000 applications",
+        samples: &medium.cpu_time,
+        max_ratio: Some(MAX_GLOBAL_RATIO),
+    };
+    report.ratio("get, all of 10,000 applications: CPU time", &large.cpu_time, baseline);
+    measure_memory(bench, large.event, report).await
 }
 
-/// Reads a customization of the smallest, the middle and the largest catalog in turn.
-async fn gets(
+/// Creates a customization in the small, the medium and the large catalog, and gets each once a
+/// round.
+async fn get(
     bench: &Bench,
     filter: Option<&Value>,
-    what: &'static str,
+    message: &'static str,
     rounds: u32,
-) -> Outcome<[Gets; 3]> {
-    let mut creating = Running::start(&bench.functions.create).await?;
+) -> Result<[Gets; 3]> {
+    let mut create_function = RunningFunction::start(&bench.functions.create).await?;
     let archive = Archive::SMALL.bytes()?;
-    let mut created = async |applications| -> Outcome<Gets> {
-        let caller = bench.caller_in(applications);
-        let (_, body) = creating.answer(caller.create(&archive, filter)?, 201).await?;
-        let event = caller.get(&answer::text(&body, "/id")?)?;
-        Ok(Gets { event, time: Samples::default(), cpu: Samples::default() })
+    let mut create = async |applications| -> Result<Gets> {
+        let events = bench.events_in(applications);
+        let (_, created) = create_function.invoke(events.create(&archive, filter)?, 201).await?;
+        let event = events.get(&response::string_at(&created, "/id")?)?;
+        Ok(Gets { event, latency: Samples::default(), cpu_time: Samples::default() })
     };
-    let mut all = [created(SMALL).await?, created(MEDIUM).await?, created(LARGE).await?];
+    let mut all = [create(SMALL).await?, create(MEDIUM).await?, create(LARGE).await?];
 
-    let mut running = Running::start(&bench.functions.get).await?;
+    let mut get_function = RunningFunction::start(&bench.functions.get).await?;
     let rounds = bench.rounds(rounds);
-    let bar = progress::bar(what, rounds.into());
+    let bar = progress::bar(message, rounds.into());
     for round in 0..=rounds {
         for gets in &mut all {
-            let (time, _) = running.answer(gets.event.clone(), 200).await?;
-            let cpu = running.cpu().await?;
-            // The first answers are not yet warm.
+            let (latency, _) = get_function.invoke(gets.event.clone(), 200).await?;
+            let cpu_time = get_function.cpu_time().await?;
+            // The first responses are not warm.
             if round > 0 {
-                gets.time.push(time);
-                gets.cpu.push(cpu);
+                gets.latency.push(latency);
+                gets.cpu_time.push(cpu_time);
             }
         }
         bar.inc(1);
@@ -87,30 +97,35 @@ async fn gets(
     Ok(all)
 }
 
-/// How long it takes to answer where to download a file.
-async fn links(bench: &Bench) -> Outcome<Samples> {
-    let caller: &Caller = &bench.caller;
-    let mut creating = Running::start(&bench.functions.create).await?;
-    let upload = caller.create(&Archive::SMALL.bytes()?, None)?;
-    let (_, created) = creating.answer(upload, 201).await?;
-    let event = caller.get_file(&answer::text(&created, "/artifact/id")?)?;
-    let mut running = Running::start(&bench.functions.get).await?;
-    let mut samples = Samples::default();
+/// Returns the latencies of getting a download link.
+async fn get_download_link(bench: &Bench) -> Result<Samples> {
+    let events = &bench.events;
+    let mut create_function = RunningFunction::start(&bench.functions.create).await?;
+    let create_event = events.create(&Archive::SMALL.bytes()?, None)?;
+    let (_, created) = create_function.invoke(create_event, 201).await?;
+    let event = events.get_file(&response::string_at(&created, "/artifact/id")?)?;
+    let mut get_function = RunningFunction::start(&bench.functions.get).await?;
+    let mut latency = Samples::default();
     for round in 0..=bench.rounds(FILTERED_ROUNDS) {
-        let (time, _) = running.answer(event.clone(), 200).await?;
+        let (sample, _) = get_function.invoke(event.clone(), 200).await?;
+        // The first response is not warm.
         if round > 0 {
-            samples.push(time);
+            latency.push(sample);
         }
     }
-    Ok(samples)
+    Ok(latency)
 }
 
-/// The most memory that a process needs for the largest answer.
-async fn memory(bench: &Bench, event: Vec<u8>, report: &mut Report) -> Outcome {
-    let mut running = Running::start(&bench.functions.get).await?;
-    let (_, body) = running.answer(event, 200).await?;
-    let what = "get, all of 10,000 applications: peak memory (answer)";
-    let peak = table::megabytes(running.memory()?.peak);
-    report.note(what, &format!("{peak} ({})", table::megabytes(body.len() as u64)));
+/// Reports the peak resident set size of a process after the largest response, and the size of that
+/// response.
+async fn measure_memory(bench: &Bench, event: Vec<u8>, report: &mut Report) -> Result {
+    let mut get_function = RunningFunction::start(&bench.functions.get).await?;
+    let (_, body) = get_function.invoke(event, 200).await?;
+    let peak_rss = table::megabytes(get_function.memory()?.peak_rss);
+    let body_size = table::megabytes(body.len() as u64);
+    report.value(
+        "get, all of 10,000 applications: peak resident set size (response body)",
+        &format!("{peak_rss} ({body_size})"),
+    );
     Ok(())
 }

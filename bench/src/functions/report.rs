@@ -1,4 +1,4 @@
-//! The closing table: what was measured, beside its baseline and its target.
+//! Table of the results of all measurements, with their baselines and targets.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -10,103 +10,107 @@ use measure::{
     table::{self, Table},
 };
 
-/// The results so far.
+/// Results of all measurements.
 #[derive(Debug)]
 pub(super) struct Report {
     table: Table<6>,
-    /// One round tells nothing about a target.
+    /// With one round, results are not compared with targets.
     once: bool,
 }
 
-/// What something is measured against, in the same rounds.
+/// Samples to compare a measurement with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Baseline<'a> {
     pub(super) name: &'a str,
     pub(super) samples: &'a Samples,
-    /// How many times as much it may be.
-    pub(super) target: Option<f64>,
+    /// Target: largest ratio of the measurement to the baseline.
+    pub(super) max_ratio: Option<f64>,
+}
+
+/// A target, and whether the measurement meets it.
+struct Target {
+    limit: String,
+    met: bool,
 }
 
 impl Report {
     pub(super) fn new(once: bool) -> Self {
-        let header = ["what", "measured", "baseline", "ratio", "target", "met"];
+        let header = ["measurement", "result", "baseline", "ratio", "target", "met"];
         Self { table: Table::new(header), once }
     }
 
-    /// A time against another.
-    pub(super) fn ratio(&mut self, what: &str, samples: &Samples, baseline: Baseline<'_>) {
-        let ratio = samples.ratio(baseline.samples);
-        let target = baseline.target.map(|most| (table::ratio(most), ratio <= most));
-        self.compared(what, samples, baseline, ratio, target);
+    /// Compares durations with those of the baseline in the same rounds.
+    pub(super) fn ratio(&mut self, name: &str, samples: &Samples, baseline: Baseline<'_>) {
+        let ratio = samples.median_ratio(baseline.samples);
+        let target = baseline
+            .max_ratio
+            .map(|max_ratio| Target { limit: table::ratio(max_ratio), met: ratio <= max_ratio });
+        self.add_comparison(name, samples, baseline, ratio, target);
     }
 
-    /// A time that may not exceed `target`, or so many times another, of other rounds.
-    pub(super) fn time_or_ratio(
+    /// Compares the median of durations with two targets, of which one must be met: `max_duration`,
+    /// and the ratio to the median of a baseline of other rounds.
+    pub(super) fn duration_or_ratio(
         &mut self,
-        what: &str,
+        name: &str,
         samples: &Samples,
-        target: Duration,
+        max_duration: Duration,
         baseline: Baseline<'_>,
     ) {
         let median = samples.median();
         let ratio = median.div_duration_f64(baseline.samples.median());
-        let most = baseline.target.unwrap_or_default();
-        let either = format!("{} or {}", table::time(target), table::ratio(most));
-        let met = median <= target || ratio <= most;
-        self.compared(what, samples, baseline, ratio, Some((either, met)));
+        let max_ratio = baseline.max_ratio.unwrap_or_default();
+        let limit = format!("{} or {}", table::duration(max_duration), table::ratio(max_ratio));
+        let met = median <= max_duration || ratio <= max_ratio;
+        self.add_comparison(name, samples, baseline, ratio, Some(Target { limit, met }));
     }
 
-    /// Bytes that may not exceed `target`.
-    pub(super) fn bytes(&mut self, what: &str, bytes: u64, target: u64) {
-        let verdict = self.verdict(bytes <= target);
-        let measured = table::megabytes(bytes);
-        let target = format!("≤ {}", table::megabytes(target));
-        self.row([what.to_owned(), measured, String::new(), String::new(), target, verdict]);
+    /// Compares a number of bytes with the target `max_bytes`.
+    pub(super) fn bytes(&mut self, name: &str, bytes: u64, max_bytes: u64) {
+        let result = table::megabytes(bytes);
+        let target = Target { limit: table::megabytes(max_bytes), met: bytes <= max_bytes };
+        let (target, met) = self.target_cells(&target);
+        self.table.add_row([name.to_owned(), result, String::new(), String::new(), target, met]);
     }
 
-    /// The median of times, and what all but one in a hundred stay below.
-    pub(super) fn latency(&mut self, what: &str, samples: &Samples) {
+    /// Adds the 50th and the 99th percentile of durations.
+    pub(super) fn latency(&mut self, name: &str, samples: &Samples) {
         let (p50, p99) = (samples.median(), samples.percentile(99));
-        self.note(
-            &format!("{what}, p50 / p99"),
-            &format!("{} / {}", table::time(p50), table::time(p99)),
+        self.value(
+            &format!("{name}, p50 / p99"),
+            &format!("{} / {}", table::duration(p50), table::duration(p99)),
         );
     }
 
-    /// What has no target.
-    pub(super) fn note(&mut self, what: &str, measured: &str) {
+    /// Adds a result without baseline and target.
+    pub(super) fn value(&mut self, name: &str, result: &str) {
         let empty = String::new;
-        self.row([what.to_owned(), measured.to_owned(), empty(), empty(), empty(), empty()]);
+        let row = [name.to_owned(), result.to_owned(), empty(), empty(), empty(), empty()];
+        self.table.add_row(row);
     }
 
-    /// The row of a comparison, with its target, if it has one, and whether that is met.
-    fn compared(
+    fn add_comparison(
         &mut self,
-        what: &str,
+        name: &str,
         samples: &Samples,
         baseline: Baseline<'_>,
         ratio: f64,
-        target: Option<(String, bool)>,
+        target: Option<Target>,
     ) {
-        let (target, verdict) = target
-            .map(|(target, met)| (format!("≤ {target}"), self.verdict(met)))
-            .unwrap_or_default();
-        self.row([
-            what.to_owned(),
-            table::time(samples.median()),
-            format!("{} ({})", table::time(baseline.samples.median()), baseline.name),
+        let (target, met) = target.map(|target| self.target_cells(&target)).unwrap_or_default();
+        self.table.add_row([
+            name.to_owned(),
+            table::duration(samples.median()),
+            format!("{} ({})", table::duration(baseline.samples.median()), baseline.name),
             table::ratio(ratio),
             target,
-            verdict,
+            met,
         ]);
     }
 
-    fn verdict(&self, met: bool) -> String {
-        if self.once { String::new() } else { table::verdict(met) }
-    }
-
-    fn row(&mut self, row: [String; 6]) {
-        self.table.row(row);
+    fn target_cells(&self, target: &Target) -> (String, String) {
+        let met = if self.once { String::new() } else { table::target_met(target.met) };
+        (format!("≤ {}", target.limit), met)
     }
 }
 

@@ -1,4 +1,5 @@
-//! One client: creates, reads what it created, asks for the file, and begins again.
+//! A client: creates a customization, gets it, gets the download link of its file, and starts
+//! again.
 
 use std::{iter::StepBy, ops::Range, sync::Arc, time::Instant};
 
@@ -13,7 +14,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use measure::{
-    Outcome,
+    Result,
     archive::{self, Archive},
     event,
 };
@@ -21,134 +22,136 @@ use serde_json::{Value, json};
 
 use super::{
     quota::Quota,
-    results::{Results, Route},
+    results::{Operation, Results},
 };
 
-/// Of so many uploads, one is large.
-const LARGE_EVERY: usize = 10;
+/// One in this number of uploads is large.
+const LARGE_INTERVAL: usize = 10;
 
-/// A client with its connection.
+/// A client with its own connections.
 #[derive(Debug)]
 pub(super) struct Client {
     http: HttpClient<HttpConnector, Full<Bytes>>,
     authorization: String,
-    /// The catalog's URL.
-    catalog: String,
-    small: Vec<u8>,
-    large: Vec<u8>,
+    catalog_url: String,
+    small_archive: Vec<u8>,
+    large_archive: Vec<u8>,
     filter: Value,
-    /// No file is uploaded twice: these numbers tell them apart.
-    numbers: StepBy<Range<u32>>,
+    /// Numbers that only this client uses, so that no file is uploaded twice.
+    unique_numbers: StepBy<Range<u32>>,
     results: Results,
 }
 
-/// Why a client goes no further.
-enum Stop {
-    /// All that was to be asked has been.
-    Done,
-    /// What would have come next needs an answer that was none.
-    Failed,
+/// Reason to end a round early.
+enum RoundEnd {
+    /// The quota is used up.
+    QuotaExceeded,
+    /// The response that the next request needs is missing.
+    RequestFailed,
 }
 
 impl Client {
-    /// So many clients of the stack at `url`.
-    pub(super) fn several(
+    /// Creates `clients` clients of the stack at `url`.
+    pub(super) fn create_many(
         clients: u32,
         url: &str,
         token: &str,
         catalog: &str,
-    ) -> Outcome<Vec<Self>> {
-        let (small, large) = (Archive::SMALL.bytes()?, Archive::MEDIUM.bytes()?);
-        let every = clients.try_into()?;
+    ) -> Result<Vec<Self>> {
+        let (small_archive, large_archive) = (Archive::SMALL.bytes()?, Archive::MEDIUM.bytes()?);
+        let step = clients.try_into()?;
         let client = |number: u32| Self {
             http: HttpClient::builder(TokioExecutor::new()).build_http(),
             authorization: format!("Bearer {token}"),
-            catalog: format!("{}/v1/catalogs/{catalog}", url.trim_end_matches('/')),
-            small: small.clone(),
-            large: large.clone(),
+            catalog_url: format!("{}/v1/catalogs/{catalog}", url.trim_end_matches('/')),
+            small_archive: small_archive.clone(),
+            large_archive: large_archive.clone(),
             filter: json!({ "product_key": "apache_kafka" }),
-            numbers: (number..u32::MAX).step_by(every),
+            unique_numbers: (number..u32::MAX).step_by(step),
             results: Results::default(),
         };
         Ok((0..clients).map(client).collect())
     }
 
-    /// Goes on until the quota is spent.
-    pub(super) async fn work(mut self, quota: Arc<Quota>) -> Results {
+    /// Runs rounds of requests until the quota is used up.
+    pub(super) async fn run(mut self, quota: Arc<Quota>) -> Results {
         for round in 0.. {
-            if let Err(Stop::Done) = self.journey(&quota, round % LARGE_EVERY == 0).await {
+            let is_large = round % LARGE_INTERVAL == 0;
+            if let Err(RoundEnd::QuotaExceeded) = self.run_round(&quota, is_large).await {
                 break;
             }
         }
         self.results
     }
 
-    async fn journey(&mut self, quota: &Quota, large: bool) -> Result<(), Stop> {
-        let number = self.numbers.next().ok_or(Stop::Done)?;
-        let archive = if large { &mut self.large } else { &mut self.small };
-        archive::renew(archive, number);
+    async fn run_round(&mut self, quota: &Quota, is_large: bool) -> Result<(), RoundEnd> {
+        let number = self.unique_numbers.next().ok_or(RoundEnd::QuotaExceeded)?;
+        let archive = if is_large { &mut self.large_archive } else { &mut self.small_archive };
+        archive::make_unique(archive, number);
         let form = event::form(archive, Some(&self.filter));
-        let created = self.ask(quota, Route::Create, "/customizations", form).await?;
+        let created = self.request(quota, Operation::Create, "/customizations", form).await?;
 
-        let id = created.get("id").and_then(Value::as_str).ok_or(Stop::Failed)?;
+        let id = created.get("id").and_then(Value::as_str).ok_or(RoundEnd::RequestFailed)?;
         let path = format!("/customizations/{id}");
-        let read = self.ask(quota, Route::Get, &path, Vec::new()).await?;
+        let read = self.request(quota, Operation::Get, &path, Vec::new()).await?;
         if read.get("artifact") != created.get("artifact") {
-            self.results.fail(Route::Get, &format!("{read} was created as {created}"));
+            let message = format!("the artifact changed: create returned {created}, get {read}");
+            self.results.add_error(Operation::Get, &message);
         }
 
-        let digest = created.pointer("/artifact/id").and_then(Value::as_str).ok_or(Stop::Failed)?;
+        let digest = created.pointer("/artifact/id").and_then(Value::as_str);
+        let digest = digest.ok_or(RoundEnd::RequestFailed)?;
         let path = format!("/files/{digest}?filename={}", event::FILE_NAME);
-        let link = self.ask(quota, Route::File, &path, Vec::new()).await?;
+        let link = self.request(quota, Operation::GetFile, &path, Vec::new()).await?;
         if link.get("url").is_none() {
-            self.results.fail(Route::File, &format!("{link} has no url"));
+            self.results.add_error(Operation::GetFile, &format!("{link} has no url"));
         }
         Ok(())
     }
 
-    /// The answer to a request of `route`, if it is what it should be.
-    async fn ask(
+    /// Sends a request, records its latency or its error, and returns the body of the response.
+    async fn request(
         &mut self,
         quota: &Quota,
-        route: Route,
+        operation: Operation,
         path: &str,
         body: Vec<u8>,
-    ) -> Result<Value, Stop> {
-        if !quota.take() {
-            return Err(Stop::Done);
+    ) -> Result<Value, RoundEnd> {
+        if !quota.start_request() {
+            return Err(RoundEnd::QuotaExceeded);
         }
         let started = Instant::now();
-        let answer = self.send(route, path, body).await;
-        let time = started.elapsed();
-        quota.finish_one();
-        match answer {
-            Ok(answer) => {
-                self.results.succeed(route, time);
-                Ok(answer)
+        let response = self.send(operation, path, body).await;
+        let latency = started.elapsed();
+        quota.finish_request();
+        match response {
+            Ok(body) => {
+                self.results.add_success(operation, latency);
+                Ok(body)
             }
             Err(error) => {
-                self.results.fail(route, &error.to_string());
-                Err(Stop::Failed)
+                self.results.add_error(operation, &error.to_string());
+                Err(RoundEnd::RequestFailed)
             }
         }
     }
 
-    async fn send(&self, route: Route, path: &str, body: Vec<u8>) -> Outcome<Value> {
-        let (method, expected) = match route {
-            Route::Create => (Method::POST, 201),
-            Route::Get | Route::File => (Method::GET, 200),
+    async fn send(&self, operation: Operation, path: &str, body: Vec<u8>) -> Result<Value> {
+        let (method, expected_status) = match operation {
+            Operation::Create => (Method::POST, 201),
+            Operation::Get | Operation::GetFile => (Method::GET, 200),
         };
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.catalog))
+            .uri(format!("{}{path}", self.catalog_url))
             .header(AUTHORIZATION, &self.authorization);
-        if route == Route::Create {
+        if operation == Operation::Create {
             request = request.header(CONTENT_TYPE, event::FORM_TYPE);
         }
         let response = self.http.request(request.body(Full::from(body))?).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
-        if status == expected {
+        if status == expected_status {
             Ok(serde_json::from_slice(&body)?)
         } else {
             Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into())

@@ -1,51 +1,60 @@
-//! How much is still to be done: so many requests, and no longer than so long.
+//! Limit of a run: a number of requests and a duration, shared by all clients.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// What all clients share.
+/// Requests and time that are left for all clients.
 #[derive(Debug)]
 pub(super) struct Quota {
-    requests: u64,
-    taken: AtomicU64,
-    done: AtomicU64,
-    started: Instant,
-    time: Duration,
+    max_requests: u64,
+    started: AtomicU64,
+    finished: AtomicU64,
+    start: Instant,
+    max_duration: Duration,
 }
 
 impl Quota {
-    pub(super) fn new(requests: u64, time: Duration) -> Self {
-        let started = Instant::now();
-        Self { requests, taken: AtomicU64::new(0), done: AtomicU64::new(0), started, time }
+    /// Creates a quota. The duration begins now.
+    pub(super) fn new(max_requests: u64, max_duration: Duration) -> Self {
+        Self {
+            max_requests,
+            started: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            start: Instant::now(),
+            max_duration,
+        }
     }
 
-    /// Whether one more request may be sent.
-    pub(super) fn take(&self) -> bool {
-        self.elapsed() < self.time && self.taken.fetch_add(1, Ordering::Relaxed) < self.requests
+    /// Takes one request from the quota. Returns false if the quota is used up.
+    pub(super) fn start_request(&self) -> bool {
+        self.elapsed() < self.max_duration
+            && self.started.fetch_add(1, Ordering::Relaxed) < self.max_requests
     }
 
-    /// One more is answered.
-    pub(super) fn finish_one(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
+    /// Counts a finished request.
+    pub(super) fn finish_request(&self) {
+        self.finished.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many are answered.
-    pub(super) fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
+    /// Returns the number of finished requests.
+    pub(super) fn finished(&self) -> u64 {
+        self.finished.load(Ordering::Relaxed)
     }
 
-    /// How many tenths of the requests are answered, or of the time are past, whichever are more.
+    /// Returns the progress from 0 to 10: tenths of the requests or of the duration, whichever is
+    /// larger.
     pub(super) fn tenths(&self) -> u64 {
-        let requests = self.done().saturating_mul(10).checked_div(self.requests);
-        let time = self.elapsed().as_millis().saturating_mul(10).checked_div(self.time.as_millis());
+        let requests = self.finished().saturating_mul(10).checked_div(self.max_requests);
+        let elapsed = self.elapsed().as_millis().saturating_mul(10);
+        let time = elapsed.checked_div(self.max_duration.as_millis());
         let time = time.and_then(|tenths| u64::try_from(tenths).ok());
         requests.unwrap_or(10).max(time.unwrap_or(10)).min(10)
     }
 
-    /// The time that is past.
+    /// Returns the time since the start of the run.
     pub(super) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.start.elapsed()
     }
 }

@@ -1,109 +1,120 @@
-//! What the clients were answered.
+//! Results of the clients: latencies and errors of each operation.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use measure::{
-    Outcome,
+    Result,
     samples::Samples,
     table::{self, Table},
 };
 
-/// How many failures are told word by word.
-const TOLD: usize = 5;
+/// Number of error messages that are kept.
+const MAX_ERROR_MESSAGES: usize = 5;
 
-/// What is asked for.
+/// An operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Route {
+pub(super) enum Operation {
     /// `POST …/customizations`
     Create,
     /// `GET …/customizations/{customization_id}`
     Get,
     /// `GET …/files/{digest}`
-    File,
+    GetFile,
 }
 
-impl Route {
+impl Operation {
     const fn name(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Get => "get",
-            Self::File => "get of a download link",
+            Self::GetFile => "get download link",
         }
     }
 }
 
-/// The answers of a route.
+/// Results of one operation.
 #[derive(Debug, Default)]
-struct Answers {
-    times: Samples,
-    failures: u64,
+struct OperationResults {
+    latencies: Samples,
+    errors: u64,
 }
 
-/// The answers of all routes.
+/// Results of all operations.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    routes: BTreeMap<Route, Answers>,
-    /// The first failures.
-    told: Vec<String>,
+    operations: BTreeMap<Operation, OperationResults>,
+    /// The first error messages.
+    error_messages: Vec<String>,
 }
 
 impl Results {
-    pub(super) fn succeed(&mut self, route: Route, time: Duration) {
-        self.routes.entry(route).or_default().times.push(time);
+    pub(super) fn add_success(&mut self, operation: Operation, latency: Duration) {
+        self.operations.entry(operation).or_default().latencies.push(latency);
     }
 
-    pub(super) fn fail(&mut self, route: Route, why: &str) {
-        self.routes.entry(route).or_default().failures += 1;
-        if self.told.len() < TOLD {
-            self.told.push(format!("{}: {why}", route.name()));
+    pub(super) fn add_error(&mut self, operation: Operation, message: &str) {
+        self.operations.entry(operation).or_default().errors += 1;
+        if self.error_messages.len() < MAX_ERROR_MESSAGES {
+            self.error_messages.push(format!("{}: {message}", operation.name()));
         }
     }
 
-    /// Adds another client's.
-    pub(super) fn add(&mut self, other: Self) {
-        for (route, Answers { times, failures }) in other.routes {
-            let answers = self.routes.entry(route).or_default();
-            answers.times.extend(times);
-            answers.failures += failures;
+    /// Adds the results of another client.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (operation, OperationResults { latencies, errors }) in other.operations {
+            let results = self.operations.entry(operation).or_default();
+            results.latencies.extend(latencies);
+            results.errors += errors;
         }
-        self.told.extend(other.told);
-        self.told.truncate(TOLD);
+        self.error_messages.extend(other.error_messages);
+        self.error_messages.truncate(MAX_ERROR_MESSAGES);
     }
 
-    /// All routes, over the time that all of it took.
-    pub(super) fn table(&self, time: Duration) -> Table<8> {
-        let header = ["route", "answers", "errors", "answers / s", "p50", "p90", "p99", "longest"];
-        let mut table = Table::new(header);
-        let mut all = Answers::default();
-        for (route, answers) in &self.routes {
-            table.row(row(route.name(), answers, time));
-            all.times.extend(answers.times.clone());
-            all.failures += answers.failures;
+    /// Returns the table of all operations. `duration` is the duration of the run.
+    pub(super) fn table(&self, duration: Duration) -> Table<8> {
+        let mut table = Table::new([
+            "operation",
+            "responses",
+            "errors",
+            "responses / s",
+            "p50",
+            "p90",
+            "p99",
+            "max",
+        ]);
+        let mut all = OperationResults::default();
+        for (operation, results) in &self.operations {
+            table.add_row(row(operation.name(), results, duration));
+            all.latencies.extend(results.latencies.clone());
+            all.errors += results.errors;
         }
-        table.row(row("all", &all, time));
+        table.add_row(row("all", &all, duration));
         table
     }
 
-    /// An error if there were any.
-    pub(super) fn verdict(&self) -> Outcome {
-        if self.told.is_empty() { Ok(()) } else { Err(self.told.join("\n").into()) }
+    /// Returns an error with the first error messages if there are any.
+    pub(super) fn into_result(self) -> Result {
+        if self.error_messages.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error_messages.join("\n").into())
+        }
     }
 }
 
-fn row(name: &str, answers: &Answers, time: Duration) -> [String; 8] {
-    let Answers { times, failures } = answers;
-    #[expect(clippy::cast_precision_loss, reason = "no such number of requests is reached")]
-    let rate = times.len() as f64 / time.as_secs_f64();
-    let at = |percent| table::time(times.percentile(percent));
-    let count = times.len().to_string();
+fn row(name: &str, results: &OperationResults, duration: Duration) -> [String; 8] {
+    let OperationResults { latencies, errors } = results;
+    #[expect(clippy::cast_precision_loss, reason = "the number of requests is below 2^52")]
+    let throughput = latencies.len() as f64 / duration.as_secs_f64();
+    let percentile = |percent| table::duration(latencies.percentile(percent));
     [
         name.to_owned(),
-        count,
-        failures.to_string(),
-        format!("{rate:.0}"),
-        at(50),
-        at(90),
-        at(99),
-        at(100),
+        latencies.len().to_string(),
+        errors.to_string(),
+        format!("{throughput:.0}"),
+        percentile(50),
+        percentile(90),
+        percentile(99),
+        percentile(100),
     ]
 }

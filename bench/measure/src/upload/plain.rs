@@ -1,4 +1,4 @@
-//! As it is done with the crates that one would take first: `lambda_http`, `multer` and `tar`. It
+//! A plain implementation with the most popular crates: `lambda_http`, `multer` and `tar`. It
 //! checks a small part of what the service checks.
 
 use std::{io, path::Component};
@@ -10,35 +10,39 @@ use lambda_http::{Body, Request, RequestExt, request::LambdaRequest};
 use multer::Multipart;
 use shared::domain::Digest;
 
-use crate::Outcome;
+use crate::Result;
 
-/// The body of a request, and what separates its parts.
+/// Body of a request, and the boundary of its parts.
 #[derive(Clone, Debug)]
 pub struct Upload {
     body: Bytes,
     boundary: String,
 }
 
-/// The whole way.
+/// Validates an upload and returns the digest of the file.
 ///
 /// # Errors
 ///
-/// The upload is refused.
-pub fn validated(event: &[u8]) -> Outcome<Digest> {
-    let file = form(self::event(event)?)?;
-    archive(&file)?;
+/// The upload is invalid.
+pub fn validate(event: &[u8]) -> Result<Digest> {
+    let file = parse_form(parse_event(event)?)?;
+    check_archive(&file)?;
     Ok(Digest::of(&file))
 }
 
-/// What is uploaded, decoded.
+/// Parses an event and decodes its body.
 ///
 /// # Errors
 ///
-/// It is no event, or has no form.
-pub fn event(event: &[u8]) -> Outcome<Upload> {
+/// The event is invalid, or has no form.
+pub fn parse_event(event: &[u8]) -> Result<Upload> {
     let request: Request = super::deserialize::<LambdaRequest>(event)?.into();
-    request.path_parameters_ref().and_then(|all| all.first("catalog_id")).ok_or("no catalog")?;
-    let content_type = request.headers().get("content-type").ok_or("no content type")?;
+    request
+        .path_parameters_ref()
+        .and_then(|all| all.first("catalog_id"))
+        .ok_or("the event has no catalog")?;
+    let content_type =
+        request.headers().get("content-type").ok_or("the event has no content type")?;
     let boundary = multer::parse_boundary(content_type.to_str()?)?;
     let body = match request.into_body() {
         Body::Binary(body) => Bytes::from(body),
@@ -48,17 +52,17 @@ pub fn event(event: &[u8]) -> Outcome<Upload> {
     Ok(Upload { body, boundary })
 }
 
-/// The file in the form.
+/// Parses a form and returns its file.
 ///
 /// # Errors
 ///
-/// The form is refused.
-pub fn form(upload: Upload) -> Outcome<Bytes> {
-    // All of the body is there: nothing is waited for.
-    read(upload).now_or_never().ok_or("the form waits")?
+/// The form is invalid.
+pub fn parse_form(upload: Upload) -> Result<Bytes> {
+    // The body is in memory, so the future never waits.
+    read_form(upload).now_or_never().ok_or("the form is incomplete")?
 }
 
-async fn read(Upload { body, boundary }: Upload) -> Outcome<Bytes> {
+async fn read_form(Upload { body, boundary }: Upload) -> Result<Bytes> {
     let mut form = Multipart::new(stream::iter([io::Result::Ok(body)]), boundary);
     let mut file = None;
     while let Some(field) = form.next_field().await? {
@@ -75,15 +79,15 @@ async fn read(Upload { body, boundary }: Upload) -> Outcome<Bytes> {
 ///
 /// # Errors
 ///
-/// The archive is refused.
-pub fn archive(file: &Bytes) -> Outcome {
+/// The archive is invalid.
+pub fn check_archive(file: &Bytes) -> Result {
     let mut tar = tar::Archive::new(GzDecoder::new(&**file));
     for entry in tar.entries()? {
         let entry = entry?;
-        let kind = entry.header().entry_type();
-        let sound = entry.path()?.components().all(|part| matches!(part, Component::Normal(_)));
-        if !sound || !(kind.is_file() || kind.is_dir()) {
-            return Err("the archive is refused".into());
+        let entry_type = entry.header().entry_type();
+        let is_safe = entry.path()?.components().all(|part| matches!(part, Component::Normal(_)));
+        if !is_safe || !(entry_type.is_file() || entry_type.is_dir()) {
+            return Err("the archive is invalid".into());
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! As `write-customizations` does it.
+//! The implementation of `write-customizations`.
 
 use archive::ArchiveLimits;
 use bytes::Bytes;
@@ -8,37 +8,37 @@ use shared::{
     lambda::Event,
 };
 
-use crate::Outcome;
+use crate::Result;
 
-/// The whole way.
+/// Validates an upload and returns the digest of the file.
 ///
 /// # Errors
 ///
-/// The upload is refused.
-pub fn validated(event: &[u8]) -> Outcome<Digest> {
-    let file = form(&self::event(event)?)?;
-    archive(&file)?;
+/// The upload is invalid.
+pub fn validate(event: &[u8]) -> Result<Digest> {
+    let file = parse_form(&parse_event(event)?)?;
+    check_archive(&file)?;
     Ok(Digest::of(&file))
 }
 
-/// The event, its body decoded.
+/// Parses an event and decodes its body.
 ///
 /// # Errors
 ///
-/// It is no event.
-pub fn event(event: &[u8]) -> Outcome<Event> {
+/// The event is invalid.
+pub fn parse_event(event: &[u8]) -> Result<Event> {
     super::deserialize(event)
 }
 
-/// The file in the form.
+/// Parses a form and returns its file.
 ///
 /// # Errors
 ///
-/// The form is refused.
-pub fn form(event: &Event) -> Outcome<Bytes> {
+/// The form is invalid.
+pub fn parse_form(event: &Event) -> Result<Bytes> {
     let request = &event.request;
     let form = Form::read(&request.headers, &request.body, &FormLimits::PRODUCTION)?;
-    let file = form.file.filter(|_| form.violations.is_empty()).ok_or("the form is refused")?;
+    let file = form.file.filter(|_| form.violations.is_empty()).ok_or("the form is invalid")?;
     Ok(file.content)
 }
 
@@ -46,8 +46,8 @@ pub fn form(event: &Event) -> Outcome<Bytes> {
 ///
 /// # Errors
 ///
-/// The archive is refused.
-pub fn archive(file: &Bytes) -> Outcome {
+/// The archive is invalid.
+pub fn check_archive(file: &Bytes) -> Result {
     archive::check(&file[..], &ArchiveLimits::FORM, |_| ())?;
     Ok(())
 }
