@@ -1,4 +1,4 @@
-"""What schemathesis cannot know from the contract: how to write a tar.gz."""
+"""A generator of tar.gz files for schemathesis, which cannot derive them from the contract."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Checks template.yaml as CloudFormation sees it: the template that AWS SAM renders from it."""
+"""Checks template.yaml, and the CloudFormation template that AWS SAM renders from it."""
 
 import json
 import logging
@@ -16,23 +16,24 @@ from samtranslator.translator.translator import Translator
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The functions' names in the template, and their packages.
+# The functions' resources in the template, and their packages.
 FUNCTIONS = {"WriteCustomizations": "write-customizations", "ReadCustomizations": "read-customizations"}
 
-# Parameters without a default, as an operator would give them.
+# Values for the parameters that have no default.
 PARAMETERS = {
     "CspIssuer": "https://issuer.example",
     "CspJwksUrl": "https://issuer.example/keys?format=jwks",
     "ProblemTypeBase": "https://docs.example.com/problems",
 }
 
-# What a request's answer may take in all, in seconds: API Gateway waits no longer for a function.
+# The longest time that API Gateway waits for a function's response, in seconds.
 GATEWAY_TIMEOUT = 29
 
-# The least memory with a whole vCPU, in MB.
-WHOLE_CPU = 1769
+# The memory size at which Lambda gives a function one vCPU, in MB.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+ONE_VCPU_MEMORY = 1769
 
-# Every response that API Gateway makes by itself.
+# All types of error responses that API Gateway itself sends.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 GATEWAY_RESPONSES = {
     *("ACCESS_DENIED", "API_CONFIGURATION_ERROR", "AUTHORIZER_CONFIGURATION_ERROR"),
@@ -43,14 +44,14 @@ GATEWAY_RESPONSES = {
     *("UNSUPPORTED_MEDIA_TYPE", "WAF_FILTERED"),
 }
 
-# What an operator finds a request by, and learns of it, in the gateway's log.
+# The fields of a line in the gateway's access log.
 ACCESS_LOG = {
     *("request_id", "extended_request_id", "xray_trace_id", "timestamp", "method", "route"),
     *("source_ip", "tls_version", "status", "response_bytes", "latency_ms", "error_type"),
     *("integration_status", "integration_latency_ms", "integration_request_id", "integration_error"),
 }
 
-# What comes with tracing and logging, by AWS's own names.
+# AWS's policies for logging and tracing.
 MANAGED_POLICIES = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
 
 
@@ -63,7 +64,7 @@ def attribute(resource, name):
 
 
 def if_given(condition, value):
-    """What is set where an operator gave the parameter, and else left out."""
+    """The value if the condition is true, else no value: the condition says that a parameter is given."""
     return {"Fn::If": [condition, value, ref("AWS::NoValue")]}
 
 
@@ -85,7 +86,7 @@ STAGE = {
 API = {
     "SecurityPolicy": "SecurityPolicy_TLS13_1_2_2021_06",
     "EndpointAccessMode": "STRICT",
-    # Forms in, compressed answers out.
+    # Requests have binary forms, and responses are compressed.
     "BinaryMediaTypes": ["*~1*"],
 }
 
@@ -97,7 +98,7 @@ TABLE = {
     ],
     "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35},
     "SSESpecification": {"SSEEnabled": True},
-    # Only receipts of idempotency keys bear it.
+    # Only idempotency records have this attribute.
     "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires_at"},
     "DeletionProtectionEnabled": True,
     "StreamSpecification": {"StreamViewType": "NEW_IMAGE"},
@@ -115,7 +116,7 @@ BUCKET = {
         "RestrictPublicBuckets": True,
     },
     "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-    # This one rule, and so none by which a customer's file expires.
+    # This is the only rule: customers' files never expire.
     "LifecycleConfiguration": {
         "Rules": [
             {
@@ -127,8 +128,8 @@ BUCKET = {
     },
 }
 
-# The alarms that an operator is paged by: what each watches.
-WATCHED = {
+# The metrics that alarms must watch.
+WATCHED_METRICS = {
     ("AWS/ApiGateway", "5XXError"),
     ("AWS/Lambda", "Duration"),
     ("AWS/Lambda", "Errors"),
@@ -142,16 +143,16 @@ OUTPUTS = {"ApiUrl", "TableName", "TableStreamArn", "BucketName"}
 
 
 class AnyPolicy(dict):
-    """Stands for AWS's own policies, which SAM looks up by name in an account."""
+    """Maps every name of an AWS policy to its ARN. SAM normally looks it up in an account."""
 
     def __missing__(self, name):
         return f"arn:aws:iam::aws:policy/{name}"
 
 
 def render(template):
-    """The CloudFormation template that SAM makes of `template`."""
+    """Returns the CloudFormation template that SAM renders from `template`."""
     template = json.loads(json.dumps(template, default=dict))
-    # Where `sam package` would have put the code.
+    # `sam package` replaces the code's path by its location in S3.
     template["Globals"]["Function"].pop("CodeUri")
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -164,12 +165,12 @@ def lint_findings(text):
 
 
 def contract():
-    """The contract: openapi.yaml."""
+    """Returns the contract, openapi.yaml."""
     return yaml.safe_load((ROOT / "openapi.yaml").read_text())
 
 
 def documented_problems(contract):
-    """The status and title of each problem type in the contract, by slug."""
+    """Returns the status and the title of each problem type in the contract, by slug."""
     documented = {}
     for schema in contract["components"]["schemas"].values():
         properties = schema.get("properties", {})
@@ -179,8 +180,8 @@ def documented_problems(contract):
     return documented
 
 
-def runbook():
-    """The headings of the runbook."""
+def runbook_headings():
+    """Returns the headings of the runbook."""
     text = (ROOT / "docs/operations.md").read_text()
     return set(re.findall(r"^#+ `?(.*?)`?$", text, re.MULTILINE))
 
@@ -189,57 +190,57 @@ def lists(value):
     return value if isinstance(value, list) else [value]
 
 
-def differences(actual, expected, place=""):
-    """Where `actual` is not as expected; a mapping may hold more than is expected of it."""
+def differences(actual, expected, path=""):
+    """Returns the differences between `actual` and `expected`. Extra keys of a mapping are no differences."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         return [
-            fault
+            difference
             for key, value in expected.items()
-            for fault in differences(actual.get(key), value, f"{place}.{key}".lstrip("."))
+            for difference in differences(actual.get(key), value, f"{path}.{key}".lstrip("."))
         ]
-    return [] if actual == expected else [f"{place} is {json.dumps(actual)}, not {json.dumps(expected)}"]
+    return [] if actual == expected else [f"{path} is {json.dumps(actual)}, not {json.dumps(expected)}"]
 
 
-def of_type(resources, kind):
-    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+def of_type(resources, resource_type):
+    return {name: resource for name, resource in resources.items() if resource["Type"] == resource_type}
 
 
-def substituted(template):
-    """A gateway response's template as the gateway has it, with a request id filled in."""
+def gateway_response_body(template):
+    """Returns the body of a gateway response: its template with a request id."""
     text = template["Fn::Sub"].replace("${ProblemTypeBase}", PARAMETERS["ProblemTypeBase"])
     return json.loads(text.replace("$context.requestId", "01234567-89ab-cdef-0123-456789abcdef"))
 
 
 def check_gateway_response(name, response, problems):
-    """What is wrong with one of the gateway's own responses."""
-    document = substituted(response["responseTemplates"]["application/json"])
+    """Returns the errors of one gateway response."""
+    document = gateway_response_body(response["responseTemplates"]["application/json"])
     headers = {
         key.removeprefix("gatewayresponse.header."): value.strip("'")
         for key, value in response["responseParameters"].items()
     }
     slug = document["type"].removeprefix(PARAMETERS["ProblemTypeBase"] + "/")
     status = int(response["statusCode"])
-    faults = []
+    errors = []
     members = {"type", "title", "status", "detail", "instance"}
     if set(document) - {"violations"} != members or ("violations" in document) != (status == 400):
-        faults.append(f"has the members {sorted(document)}")
+        errors.append(f"the members are {sorted(document)}")
     if document["status"] != status:
-        faults.append(f"says {document['status']} and answers {status}")
+        errors.append(f"the member status is {document['status']}, but the HTTP status is {status}")
     if (status, document["title"]) != problems.get(slug):
-        faults.append(f"{slug} is not as openapi.yaml has it")
+        errors.append(f"the status or the title of {slug} differs from openapi.yaml")
     if headers.get("Content-Type") != "application/problem+json":
-        faults.append("is not application/problem+json")
+        errors.append("the content type is not application/problem+json")
     if not document["instance"].startswith("urn:uuid:"):
-        faults.append("its instance is not the request")
+        errors.append("the instance is not the request id")
     if ("Retry-After" in headers) != (status in (429, 503)):
-        faults.append("Retry-After is missing or out of place")
+        errors.append("Retry-After is missing, or the status is not 429 or 503")
     if ("WWW-Authenticate" in headers) != (status == 401):
-        faults.append("WWW-Authenticate is missing or out of place")
-    return [f"{name}: {fault}" for fault in faults]
+        errors.append("WWW-Authenticate is missing, or the status is not 401")
+    return [f"{name}: {error}" for error in errors]
 
 
 def check_access_log(line_format):
-    """What is wrong with a line of the gateway's log, as it is once every variable has a value."""
+    """Returns the errors of a line in the access log, after every variable is replaced by a value."""
     try:
         line = json.loads(re.sub(r"\$context(\.\w+)+", "0", line_format))
     except json.JSONDecodeError as error:
@@ -248,29 +249,29 @@ def check_access_log(line_format):
 
 
 def gateway_checks(resources, contract):
-    """The stage, its routes, its log, and what the gateway answers by itself."""
+    """Checks the stage, the API, the access log, and the gateway responses."""
     stages = [stage["Properties"] for stage in of_type(resources, "AWS::ApiGateway::Stage").values()]
-    yield "there is one stage: v1, throttled, traced and logged", (
-        differences(stages[0], STAGE) if len(stages) == 1 else [f"there are {len(stages)}"]
+    yield "the only stage is v1; it has throttling, tracing and an access log", (
+        differences(stages[0], STAGE) if len(stages) == 1 else [f"there are {len(stages)} stages"]
     )
-    yield "the API passes bytes on as they are, and takes TLS 1.2 at least", differences(
+    yield "the API passes bodies on as bytes, and requires TLS 1.2", differences(
         resources["Api"]["Properties"], API
     )
-    yield "the access log's lines are JSON, each with what is asked for", check_access_log(
+    yield "a line of the access log is JSON with all fields", check_access_log(
         stages[0]["AccessLogSetting"]["Format"]
     )
 
     body = resources["Api"]["Properties"]["Body"]
     responses = body["x-amazon-apigateway-gateway-responses"]
-    yield "every response of the gateway's own is set", sorted(set(responses) ^ GATEWAY_RESPONSES)
+    yield "every type of gateway response is defined", sorted(set(responses) ^ GATEWAY_RESPONSES)
     problems = documented_problems(contract)
-    yield "every response of the gateway's own is a problem", [
-        fault for name in sorted(responses) for fault in check_gateway_response(name, responses[name], problems)
+    yield "every gateway response is a problem document of the contract", [
+        error for name in sorted(responses) for error in check_gateway_response(name, responses[name], problems)
     ]
 
 
 def allowed_resources(action):
-    """What an action may be done to."""
+    """Returns the resources that a function may use with an action."""
     if action.startswith("dynamodb:"):
         arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}"
         return {"Fn::If": ["UsesRestoredTable", {"Fn::Sub": arn}, attribute("Table", "Arn")]}
@@ -278,7 +279,7 @@ def allowed_resources(action):
 
 
 def allowed_condition(action):
-    """The condition of an action: customers write their own partitions, and check catalogs."""
+    """Returns the condition of an action. Functions write only partitions of customizations, and check catalogs."""
     leading_keys = {"dynamodb:PutItem": "CUSTOMIZATIONS#*", "dynamodb:ConditionCheckItem": "CATALOG#*"}
     if action in leading_keys:
         return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [leading_keys[action]]}}
@@ -286,83 +287,88 @@ def allowed_condition(action):
 
 
 def check_role(role):
-    """The faults of a function's role. A test compares its actions with the code's."""
+    """Returns the errors of a function's role. An end-to-end test compares its actions with the code."""
     statements = [s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]]
-    faults = []
+    errors = []
     for statement in statements:
         name, action = statement["Sid"], statement["Action"]
         if statement["Effect"] != "Allow" or not isinstance(action, str):
-            faults.append(f"{name} does not allow one action")
+            errors.append(f"{name} does not allow exactly one action")
         elif re.search(r"[*?]|Scan|Delete", action):
-            faults.append(f"{name} allows {action}")
+            errors.append(f"{name} allows {action}, which is a wildcard, a scan or a deletion")
         elif statement["Resource"] != allowed_resources(action):
-            faults.append(f"{name} is for {json.dumps(statement['Resource'])}")
+            errors.append(f"{name} allows {action} on {json.dumps(statement['Resource'])}")
         elif statement.get("Condition") != allowed_condition(action):
-            faults.append(f"{name} is allowed if {json.dumps(statement.get('Condition'))}")
+            errors.append(f"{name} has the condition {json.dumps(statement.get('Condition'))}")
     policies = {arn.rsplit("/", 1)[1] for arn in role["ManagedPolicyArns"]}
-    return faults + [f"the policy {name}" for name in sorted(policies ^ MANAGED_POLICIES)]
+    differing = sorted(policies ^ MANAGED_POLICIES)
+    return errors + [f"the policy {name} is missing or not expected" for name in differing]
 
 
 def function_checks(resources, parameters):
-    """The functions: what they run on, what they are given, what they may do."""
+    """Checks the functions: architecture, configuration and roles."""
     roles = of_type(resources, "AWS::IAM::Role")
-    yield "there is a role a function, and no other", sorted(
+    yield "there is exactly one role for each function", sorted(
         set(roles) ^ {f"{function}Role" for function in FUNCTIONS}
     )
-    yield "functions run on arm64 unless told otherwise", differences(parameters["Architecture"], {"Default": "arm64"})
+    yield "functions run on arm64 by default", differences(parameters["Architecture"], {"Default": "arm64"})
     for function, package in FUNCTIONS.items():
         properties = resources[function]["Properties"]
-        kind = function.removesuffix("Customizations")
+        prefix = function.removesuffix("Customizations")
         expected = {
             "Architectures": [ref("Architecture")],
             "Runtime": "provided.al2023",
             "TracingConfig": {"Mode": "Active"},
-            "ReservedConcurrentExecutions": if_given(f"Reserves{kind}s", ref(f"{kind}ReservedConcurrency")),
+            "ReservedConcurrentExecutions": if_given(f"Reserves{prefix}s", ref(f"{prefix}ReservedConcurrency")),
             "LoggingConfig": {
                 "LogFormat": "JSON",
                 "LogGroup": ref(f"{function}Logs"),
                 "ApplicationLogLevel": ref("LogLevel"),
             },
         }
-        faults = differences(properties, expected)
-        faults += differences(resources[function]["Metadata"], {"BuildProperties": {"Binary": package}})
+        errors = differences(properties, expected)
+        errors += differences(resources[function]["Metadata"], {"BuildProperties": {"Binary": package}})
         if not 0 < properties["Timeout"] < GATEWAY_TIMEOUT:
-            faults.append(f"may take {properties['Timeout']} s")
-        yield f"{function} is bounded, traced and logged", faults
-        yield f"{function}'s role limits each action", check_role(roles[f"{function}Role"]["Properties"])
-    yield "WriteCustomizations has a whole vCPU", (
-        [] if resources["WriteCustomizations"]["Properties"]["MemorySize"] >= WHOLE_CPU else ["it has less"]
-    )
+            errors.append(f"the timeout is {properties['Timeout']} s")
+        yield f"{function} has a timeout, tracing and logs", errors
+        yield f"the role of {function} limits each action", check_role(roles[f"{function}Role"]["Properties"])
+    memory = resources["WriteCustomizations"]["Properties"]["MemorySize"]
+    yield "WriteCustomizations has one vCPU", [] if memory >= ONE_VCPU_MEMORY else [f"it has only {memory} MB"]
 
 
-def denied_without(policy, condition):
-    """Whether the bucket refuses every request to all of it that meets the condition."""
-    whole = [attribute("Bucket", "Arn"), {"Fn::Sub": "${Bucket.Arn}/*"}]
-    expected = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": whole, "Condition": condition}
+def denies_requests(policy, condition):
+    """Returns true if the bucket denies all requests that meet the condition."""
+    expected = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [attribute("Bucket", "Arn"), {"Fn::Sub": "${Bucket.Arn}/*"}],
+        "Condition": condition,
+    }
     return any(not differences(statement, expected) for statement in policy["PolicyDocument"]["Statement"])
 
 
 def store_checks(resources):
-    """The table and the bucket, and that nothing of the customers' is ever lost."""
-    yield "the table can be restored, and is encrypted and followed", differences(
+    """Checks the table and the bucket, and that customers' data is never deleted."""
+    yield "the table has point-in-time recovery, encryption and a stream", differences(
         resources["Table"]["Properties"], TABLE
     )
-    yield "the bucket is versioned, encrypted and private, and nothing in it expires", differences(
+    yield "the bucket is versioned, encrypted and private, and its objects never expire", differences(
         resources["Bucket"]["Properties"], BUCKET
     )
     policy = resources["BucketPolicy"]["Properties"]
-    yield "the bucket takes TLS 1.2 at least", [
-        f"{condition} is not refused"
+    yield "the bucket requires TLS 1.2", [
+        f"requests with {condition} are not denied"
         for condition in (
             {"Bool": {"aws:SecureTransport": "false"}},
             {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
         )
-        if not denied_without(policy, condition)
+        if not denies_requests(policy, condition)
     ]
-    yield "the bucket's policy allows nothing", [
+    yield "the bucket policy only denies", [
         statement["Sid"] for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] != "Deny"
     ]
-    yield "the stores are kept when the stack goes", [
+    yield "the stores are retained when the stack is deleted", [
         f"{name}: {policy}"
         for name in ("Table", "Bucket", "BucketPolicy")
         for policy in ("DeletionPolicy", "UpdateReplacePolicy")
@@ -371,82 +377,82 @@ def store_checks(resources):
 
 
 def metrics(alarm):
-    """The metrics that an alarm watches: each its namespace, name and dimensions."""
+    """Yields the namespace, the name and the dimensions of each metric that an alarm watches."""
     for metric in [alarm, *(query.get("MetricStat", {}).get("Metric", {}) for query in alarm.get("Metrics", []))]:
         if "MetricName" in metric:
             yield metric["Namespace"], metric["MetricName"], metric["Dimensions"]
 
 
-def watching_checks(resources, outputs):
-    """Logs, alarms, the dashboard, and what an operator is told of the stack."""
-    yield "logs are kept as long as they are told to be", [
-        fault
+def monitoring_checks(resources, outputs):
+    """Checks the logs, the alarms, the dashboard and the outputs."""
+    yield "log groups have the retention of the parameter", [
+        difference
         for name, group in of_type(resources, "AWS::Logs::LogGroup").items()
-        for fault in differences(group["Properties"], {"RetentionInDays": ref("LogRetentionDays")}, name)
+        for difference in differences(group["Properties"], {"RetentionInDays": ref("LogRetentionDays")}, name)
     ]
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
     topic = if_given("HasAlarmTopic", [ref("AlarmTopicArn")])
-    told = {"AlarmActions": topic, "OKActions": topic, "TreatMissingData": "notBreaching"}
-    yield "every alarm goes to the topic, and rests where nothing happens", [
-        fault for name, alarm in alarms.items() for fault in differences(alarm["Properties"], told, name)
+    expected = {"AlarmActions": topic, "OKActions": topic, "TreatMissingData": "notBreaching"}
+    yield "every alarm notifies the topic, and missing data is not an alarm", [
+        difference for name, alarm in alarms.items() for difference in differences(alarm["Properties"], expected, name)
     ]
     watched = [metric for alarm in alarms.values() for metric in metrics(alarm["Properties"])]
-    missing = WATCHED - {(namespace, name) for namespace, name, _ in watched}
+    missing = WATCHED_METRICS - {(namespace, name) for namespace, name, _ in watched}
     for name in ("Duration", "Errors", "Throttles"):
         for function in FUNCTIONS:
             if ("AWS/Lambda", name, [{"Name": "FunctionName", "Value": ref(function)}]) not in watched:
                 missing.add((function, name))
-    yield "alarms watch what somebody must know of", [" ".join(metric) for metric in sorted(missing)]
+    yield "every metric that needs an alarm has one", [" ".join(metric) for metric in sorted(missing)]
     durations = [a["Properties"] for a in alarms.values() if a["Properties"].get("MetricName") == "Duration"]
-    yield "alarms come before functions run out of time", [
-        f"{alarm['ExtendedStatistic']} of {alarm['Threshold']} ms"
+    yield "duration alarms are below the function timeout", [
+        f"the alarm is at {alarm['ExtendedStatistic']} of {alarm['Threshold']} ms"
         for alarm in durations
         if alarm["ExtendedStatistic"] != "p99" or not 0 < alarm["Threshold"] < 28_000
     ]
-    yield "every alarm is in the runbook", sorted(set(alarms) - runbook())
+    yield "every alarm is in the runbook", sorted(set(alarms) - runbook_headings())
 
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
     json.loads(re.sub(r"\$\{[^}]+\}", "x", body))
     shown = set(re.findall(r"\$\{(\w+)\.Arn\}", body))
-    # An alarm that is not always there cannot be named; its metric has a widget of its own.
-    unseen = {name for name, alarm in alarms.items() if "Condition" not in alarm} - shown
-    yield "every alarm is on the dashboard", sorted(unseen)
-    yield "the outputs are what the guides need", sorted(set(outputs) ^ OUTPUTS)
+    # The dashboard cannot name an alarm that exists only under a condition. Its metric has a widget.
+    missing_alarms = {name for name, alarm in alarms.items() if "Condition" not in alarm} - shown
+    yield "every alarm is on the dashboard", sorted(missing_alarms)
+    yield "the outputs are those that the guides use", sorted(set(outputs) ^ OUTPUTS)
 
 
 def checks():
-    """Each check's name and what it found wrong."""
+    """Yields the name of each check, and its errors."""
     text = (ROOT / "template.yaml").read_text()
-    template, faults = cfnlint.decode.decode_str(text)
-    if faults:
-        yield "template.yaml can be read", [str(fault) for fault in faults]
+    template, errors = cfnlint.decode.decode_str(text)
+    if errors:
+        yield "template.yaml is valid YAML", [str(error) for error in errors]
         return
     yield "template.yaml passes cfn-lint", lint_findings(text)
     rendered = render(template)
-    yield "what SAM renders passes cfn-lint", lint_findings(json.dumps(rendered))
+    yield "the rendered template passes cfn-lint", lint_findings(json.dumps(rendered))
     resources = rendered["Resources"]
     openapi = contract()
     workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
     versions = {openapi["info"]["version"], workspace["package"]["version"]}
-    yield "openapi.yaml is of the workspace's version", sorted(versions) if len(versions) > 1 else []
+    yield "openapi.yaml and Cargo.toml have the same version", sorted(versions) if len(versions) > 1 else []
     yield from gateway_checks(resources, openapi)
     yield from function_checks(resources, rendered["Parameters"])
     yield from store_checks(resources)
-    yield from watching_checks(resources, rendered["Outputs"])
+    yield from monitoring_checks(resources, rendered["Outputs"])
 
 
 def main():
-    # The region only has to be one; nothing is asked of it.
+    # Any region works: no request is sent to it.
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
-    # SAM warns of settings of its own service.
+    # Hides warnings of the SAM translator about its own configuration.
     logging.disable(logging.WARNING)
     total = failed = 0
-    for name, faults in checks():
+    for name, errors in checks():
         total += 1
-        failed += bool(faults)
-        print(f"{'FAIL' if faults else 'ok  '} {name}")
-        for fault in faults:
-            print(f"       {fault}")
+        failed += bool(errors)
+        print(f"{'FAIL' if errors else 'ok  '} {name}")
+        for error in errors:
+            print(f"       {error}")
     print(f"{total - failed} of {total} checks passed")
     return 1 if failed else 0
 
