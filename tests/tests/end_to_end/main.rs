@@ -32,4 +32,5 @@ mod routes;
 mod stores;
 mod template;
 mod tenants;
+mod tls;
 mod tokens;

@@ -32,14 +32,14 @@ async fn a_start_needs_no_permission_for_the_connections_that_it_opens() {
     ])
     .await;
     let opened = || [dynamodb.connections(), s3.connections()];
-    assert_eq!(opened(), [2, 2], "one of each function to each store");
+    assert_eq!(opened(), [2, 1], "both functions to DynamoDB, the write function to S3");
     assert_eq!([dynamodb.needed(), s3.needed()], [BTreeSet::new(), BTreeSet::new()]);
 
     let created = stack.api().create(Form::upload()).await;
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     assert_eq!(stack.api().get(&file).await.status, 200);
     assert_ne!(s3.needed(), BTreeSet::new(), "the proxies see what is asked");
-    assert_eq!(opened(), [2, 2], "the first requests go over those connections");
+    assert_eq!(opened(), [2, 2], "the first requests reuse them; the read function connects to S3");
 }
 
 #[tokio::test]
