@@ -134,3 +134,63 @@ fn client(tls: ClientConfig) -> HttpsClient {
         .pool_idle_timeout(IDLE_TIMEOUT)
         .build(Connect::new(tls))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use tls_proxy::{Authority, Certificate, TlsProxy};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Set in the process that has the machine's roots replaced.
+    const CHILD_URL: &str = "HTTPS_TEST_URL";
+
+    const NAME: &str = "https::tests::an_unknown_issuer_makes_the_client_read_the_machines_roots";
+
+    #[tokio::test]
+    async fn an_unknown_issuer_makes_the_client_read_the_machines_roots() {
+        if let Ok(url) = std::env::var(CHILD_URL) {
+            return request_with_fallback(&url).await;
+        }
+        let authority = Authority::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = listener.local_addr().unwrap().to_string();
+        let proxy = TlsProxy::start(&upstream, &authority, Certificate::Valid).await.unwrap();
+        let url = proxy.url().to_owned();
+        let roots = std::env::temp_dir().join(format!("{}.pem", uuid::Uuid::new_v4()));
+        std::fs::write(&roots, authority.pem()).unwrap();
+        let path = roots.clone();
+        // The roots are configured by an environment variable, so they need a process of their own.
+        let child = tokio::task::spawn_blocking(move || {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", NAME, "--nocapture"]);
+            child.env(CHILD_URL, url).env("SSL_CERT_FILE", path).output().unwrap()
+        });
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let output = tokio::select! {
+            output = child => output.unwrap(),
+            () = serve => unreachable!(),
+        };
+        std::fs::remove_file(roots).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    }
+
+    async fn request_with_fallback(url: &str) {
+        let connector = Connector::new(false);
+        let request = HttpRequest::get(url).unwrap();
+        let response = connector.call(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), 204);
+        assert!(connector.trusts_system.load(Ordering::Relaxed));
+    }
+}

@@ -13,7 +13,14 @@
 //! # }
 //! ```
 
-use std::{io, net::Ipv4Addr, sync::Arc};
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -67,8 +74,11 @@ impl Authority {
     ///
     /// [`TlsProxyError::Certificate`]
     pub fn new() -> Result<Self, TlsProxyError> {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "throw-away authority");
+        // A client looks its roots up by name, so each authority has a name of its own.
+        let name = format!("throw-away authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages.push(KeyUsagePurpose::KeyCertSign);
         Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
