@@ -9,7 +9,10 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
-use shared::csp::{AuthenticationError, Authenticator, Caller, Keys, install_crypto_provider};
+use shared::csp::{
+    AuthenticationError, Authenticator, Caller, Keys, PublishedKey, TokenRules,
+    install_crypto_provider,
+};
 
 const ISSUER: &str = "https://csp.localhost";
 const PERMISSION: &str = "csp:org_owner";
@@ -24,9 +27,11 @@ static KEY: LazyLock<EncodingKey> = LazyLock::new(|| {
 });
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
-    let keys = Keys::fixed(include_str!("../../local/csp/insecure-keys.json"));
+    let jwks = include_str!("../../local/csp/insecure-keys.json");
+    let keys = Keys::fixed(jwks, PublishedKey::Trusted).expect("the keys are valid");
     let permissions = vec!["external/app-catalog/catalog-admin".into(), PERMISSION.into()];
-    Authenticator::new(ISSUER, permissions, keys.expect("the keys in this repository are sound"))
+    let rules = TokenRules { issuer: ISSUER.into(), audiences: Vec::new(), permissions };
+    Authenticator::new(rules, keys)
 });
 
 /// The one token that is good. It never changes, so that kept inputs stay what they are.

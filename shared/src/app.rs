@@ -63,7 +63,7 @@ impl App {
     /// Creates everything that requests need while the connections for the first request are being
     /// opened. A connection that fails or takes long is opened again when it is needed.
     async fn start(config: Config) -> Self {
-        let csp = Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys);
+        let csp = Authenticator::new(config.csp_rules, config.csp_keys);
         let mut origins = vec![config.aws.origin("dynamodb", None)];
         // Few reads need S3: a TLS handshake ahead would cost more than it saves.
         if config.permission == Permission::Write {

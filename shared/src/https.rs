@@ -26,6 +26,7 @@ mod error;
 mod trust;
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
@@ -33,6 +34,7 @@ use std::{
     time::Duration,
 };
 
+use ::http::Uri;
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
@@ -73,6 +75,13 @@ static CONNECTOR: LazyLock<SharedHttpConnector> =
 #[must_use]
 pub fn connector() -> SharedHttpConnector {
     CONNECTOR.clone()
+}
+
+/// Returns true if `url` is on this machine: 127.0.0.0/8, `[::1]` or `localhost`.
+#[must_use]
+pub fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Opens a connection to `origin` ahead of the first request, ignoring failures.

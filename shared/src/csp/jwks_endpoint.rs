@@ -60,6 +60,7 @@ pub enum JwksUnavailable {
 #[derive(Debug)]
 pub struct JwksEndpoint {
     url: Uri,
+    trusts_published_key: bool,
     cached: RwLock<Option<CachedKeys>>,
     /// The time when the last refresh began; locked during a fetch. The first fetch does not count,
     /// so that a rotation right after it is noticed too.
@@ -73,8 +74,13 @@ struct CachedKeys {
 }
 
 impl JwksEndpoint {
-    pub(super) fn new(url: Uri) -> Self {
-        Self { url, cached: RwLock::new(None), last_refresh: Mutex::new(None) }
+    pub(super) fn new(url: Uri, trusts_published_key: bool) -> Self {
+        Self {
+            url,
+            trusts_published_key,
+            cached: RwLock::new(None),
+            last_refresh: Mutex::new(None),
+        }
     }
 
     /// The cached keys, fetched first if there are none and refreshed if they are old.
@@ -131,7 +137,12 @@ impl JwksEndpoint {
     #[tracing::instrument(level = "debug", name = "jwks", skip_all)]
     async fn request_within_timeout(&self) -> Result<KeySet, JwksUnavailable> {
         let body = tokio::time::timeout(FETCH_TIMEOUT, self.request()).await??;
-        Ok(KeySet::parse(&body)?)
+        let keys = KeySet::parse(&body)?;
+        if self.trusts_published_key || !keys.has_published_key() {
+            return Ok(keys);
+        }
+        tracing::warn!("the JWKS endpoint has the published key of local tokens; it is dropped");
+        Ok(keys.without_published_key()?)
     }
 
     async fn request(&self) -> Result<Bytes, JwksUnavailable> {

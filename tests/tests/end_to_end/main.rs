@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod audiences;
 mod commands;
 mod contract;
 mod corrupt_items;
@@ -26,6 +27,7 @@ mod logs;
 mod metrics;
 mod outages;
 mod paging;
+mod published_key;
 mod reference;
 mod roles;
 mod routes;

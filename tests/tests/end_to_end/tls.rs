@@ -9,8 +9,6 @@ use tls_proxy::{Authority, Certificate, TlsProxy};
 struct TlsStack {
     stack: TestStack,
     s3: TlsProxy,
-    /// The stack that has the stores.
-    stores: TestStack,
     _others: [TlsProxy; 2],
 }
 
@@ -20,10 +18,14 @@ type Certificates = [Certificate; 3];
 const VALID: Certificates = [Certificate::Valid; 3];
 
 impl TlsStack {
-    /// Starts a stack whose functions trust `trusted`, and whose stores have certificates of
-    /// `authority`.
-    async fn start(authority: &Authority, trusted: &Authority, certificates: Certificates) -> Self {
-        let stores = TestStack::start().await;
+    /// Starts a stack whose functions trust `trusted`, and reach the stores of `stores` by
+    /// certificates of `authority`.
+    async fn start(
+        stores: &TestStack,
+        authority: &Authority,
+        trusted: &Authority,
+        certificates: Certificates,
+    ) -> Self {
         let environment = stores.stack().environment().clone();
         let proxy = async |name: &str, certificate| {
             let url = environment.get(name).expect("the stores are configured");
@@ -42,14 +44,16 @@ impl TlsStack {
             ("SSL_CERT_FILE", roots.to_str()),
         ])
         .await;
-        Self { stack, s3, stores, _others: [dynamodb, jwks] }
+        Self { stack, s3, _others: [dynamodb, jwks] }
     }
 }
 
 #[tokio::test]
 async fn every_operation_works_over_tls() {
     let authority = Authority::new().unwrap();
-    let TlsStack { stack, s3, .. } = &TlsStack::start(&authority, &authority, VALID).await;
+    let stores = TestStack::start().await;
+    let tls = TlsStack::start(&stores, &authority, &authority, VALID).await;
+    let TlsStack { stack, s3, .. } = &tls;
     let api = stack.api();
     let created = api.header("idempotency-key", "k").create(Form::kafka()).await;
     assert_eq!(created.status, 201, "{:?}", created.body);
@@ -66,11 +70,11 @@ async fn a_certificate_that_is_not_valid_is_a_503_with_its_cause_in_the_log() {
     const WRONG_HOST: &str = "invalid peer certificate: certificate not valid for name";
     const UNTRUSTED: &str = "invalid peer certificate: UnknownIssuer";
     let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
-    for (dependency, operation) in [
-        (0, "batch get items"),
-        (1, "put object"),
-        (2, "there are no keys to check the token with"),
-    ] {
+    let stores = TestStack::start().await;
+    let before = stores.contents().await;
+    for (dependency, operation) in
+        [(0, "batch get items"), (1, "put object"), (2, "the JWKS endpoint does not respond")]
+    {
         for (certificate, trusted, cause) in [
             (Certificate::Expired, &authority, EXPIRED),
             (Certificate::WrongHost, &authority, WRONG_HOST),
@@ -79,8 +83,7 @@ async fn a_certificate_that_is_not_valid_is_a_503_with_its_cause_in_the_log() {
             println!("{operation}: {cause}");
             let mut certificates = VALID;
             certificates[dependency] = certificate;
-            let tls = TlsStack::start(&authority, trusted, certificates).await;
-            let before = tls.stores.contents().await;
+            let tls = TlsStack::start(&stores, &authority, trusted, certificates).await;
             let answer = tls.stack.api().create(Form::upload()).await;
             answer.assert_problem(&Problem::UNAVAILABLE);
             let logged = tls.stack.cause_of(&answer);
@@ -88,7 +91,7 @@ async fn a_certificate_that_is_not_valid_is_a_503_with_its_cause_in_the_log() {
             if trusted.pem() == authority.pem() {
                 assert!(logged.contains(operation), "{logged}");
             }
-            assert_eq!(tls.stores.contents().await, before);
+            assert_eq!(stores.contents().await, before);
         }
     }
 }
