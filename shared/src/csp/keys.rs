@@ -6,7 +6,7 @@ use ::http::Uri;
 
 use super::{
     jwks::{InvalidKeySet, KeySet},
-    jwks_endpoint::{JwksEndpoint, JwksUnavailable},
+    jwks_endpoint::{JwksEndpoint, JwksUnavailable, RefreshLimits},
 };
 use crate::https;
 
@@ -72,7 +72,9 @@ impl Keys {
             Some("http") if https::is_loopback(&url) => {}
             _ => return Err(InvalidKeySource::NotHttps),
         }
-        Ok(Self::Fetched(Box::new(JwksEndpoint::new(url, published == PublishedKey::Trusted))))
+        let trusts_published_key = published == PublishedKey::Trusted;
+        let limits = RefreshLimits::PRODUCTION;
+        Ok(Self::Fetched(Box::new(JwksEndpoint::new(url, trusts_published_key, limits))))
     }
 
     /// The keys to verify a token with.
