@@ -7,7 +7,7 @@
 //! | [`import`] | checking a file against the table, and writing it |
 //! | [`records`] | the records that an import writes |
 //! | [`pipeline`] | build results, and the status of customizations |
-//! | [`version`] | `--version` of every command |
+//! | [`version!`] | `--version` of every command |
 
 pub mod catalog_file;
 pub mod import;

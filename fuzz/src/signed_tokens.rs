@@ -10,7 +10,10 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
-use shared::csp::{AuthenticationError, Authenticator, Caller, Keys, install_crypto_provider};
+use shared::csp::{
+    AuthenticationError, Authenticator, Caller, Keys, PublishedKey, TokenRules,
+    install_crypto_provider,
+};
 
 const ISSUER: &str = "https://csp.localhost";
 const PERMISSION: &str = "csp:org_owner";
@@ -25,9 +28,11 @@ static KEY: LazyLock<EncodingKey> = LazyLock::new(|| {
 });
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
-    let jwks = Keys::fixed(include_str!("../../local/csp/insecure-keys.json"));
+    let jwks = include_str!("../../local/csp/insecure-keys.json");
+    let keys = Keys::fixed(jwks, PublishedKey::Trusted).expect("the keys are valid");
     let permissions = vec!["external/app-catalog/catalog-admin".into(), PERMISSION.into()];
-    Authenticator::new(ISSUER, permissions, jwks.expect("the JWKS in this repository is valid"))
+    let rules = TokenRules { issuer: ISSUER.into(), audiences: Vec::new(), permissions };
+    Authenticator::new(rules, keys)
 });
 
 /// The only valid token. It never changes, so that the kept inputs keep their meaning.

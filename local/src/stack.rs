@@ -1,5 +1,5 @@
 //! The whole stack: stores, functions and gateway, which are started and stopped together. The
-//! example of the [crate](crate) runs one.
+//! example of the [crate] runs one.
 
 use std::{
     fs::File,

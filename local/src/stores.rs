@@ -152,7 +152,7 @@ impl Stores {
             .region(Region::from_static(REGION))
             .endpoint_url(endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(shared::storage::http_client())
             .build()
     }
 

@@ -3,6 +3,8 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use futures_util::future::join_all;
+
 use crate::{
     config::{Config, ConfigError},
     csp::{Authenticator, Caller},
@@ -61,11 +63,15 @@ impl App {
     /// Creates everything that requests need while the connections for the first request are being
     /// opened. A connection that fails or takes long is opened again when it is needed.
     async fn start(config: Config) -> Self {
-        let csp = Authenticator::new(&config.csp_issuer, config.csp_permissions, config.csp_keys);
-        let dynamodb = config.aws.origin("dynamodb", None);
-        let s3 = config.aws.origin("s3", Some(&config.bucket_name));
+        let csp = Authenticator::new(config.csp_rules, config.csp_keys);
+        let mut origins = vec![config.aws.origin("dynamodb", None)];
+        // Few reads need S3: a TLS handshake ahead would cost more than it saves.
+        if config.permission == Permission::Write {
+            origins.push(config.aws.origin("s3", Some(&config.bucket_name)));
+        }
         let connections = async {
-            tokio::join!(csp.warm_up(), https::preconnect(&dynamodb), https::preconnect(&s3));
+            let opened = join_all(origins.iter().map(|origin| https::preconnect(origin)));
+            tokio::join!(csp.warm_up(), opened);
         };
         let stores = async {
             let sdk_config = config.aws.sdk_config();

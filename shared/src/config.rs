@@ -1,7 +1,8 @@
 //! Configuration: environment variables, read once at start.
 
 use crate::{
-    csp::{InvalidKeySource, Keys},
+    csp::{InvalidKeySource, Keys, PublishedKey, TokenRules},
+    https,
     routes::Permission,
     storage::AwsConfig,
 };
@@ -20,13 +21,11 @@ pub struct Config {
     pub table_name: String,
     /// The S3 bucket of the uploaded files: `BUCKET_NAME`.
     pub bucket_name: String,
-    /// The issuer of tokens, as in their claim `iss`: `CSP_ISSUER`.
-    pub csp_issuer: String,
+    /// The rules for tokens: `CSP_ISSUER`; the optional `CSP_AUDIENCES`; and
+    /// `CSP_WRITE_PERMISSIONS` or `CSP_READ_PERMISSIONS`.
+    pub csp_rules: TokenRules,
     /// The issuer's public keys: `CSP_JWKS_URL` (their endpoint) or `CSP_JWKS` (the JWKS itself).
     pub csp_keys: Keys,
-    /// The values of `perms` of which a caller needs one: `CSP_WRITE_PERMISSIONS` or
-    /// `CSP_READ_PERMISSIONS`.
-    pub csp_permissions: Vec<String>,
     /// The prefix of problem types, without a slash at the end: `PROBLEM_TYPE_BASE`.
     pub problem_type_base: String,
 }
@@ -95,10 +94,19 @@ impl Config {
         };
         let required = |name| optional(name)?.ok_or(ConfigError::Missing(name));
 
+        let is_local = |name| -> Result<bool, ConfigError> {
+            let endpoint = optional(name)?.or(optional("AWS_ENDPOINT_URL")?);
+            let url = endpoint.and_then(|endpoint| endpoint.parse().ok());
+            Ok(url.is_some_and(|url| https::is_loopback(&url)))
+        };
+        let stores_are_local =
+            is_local("AWS_ENDPOINT_URL_DYNAMODB")? && is_local("AWS_ENDPOINT_URL_S3")?;
+        let published =
+            if stores_are_local { PublishedKey::Trusted } else { PublishedKey::Rejected };
         let csp_keys = match (optional("CSP_JWKS_URL")?, optional("CSP_JWKS")?) {
-            (Some(url), None) => Keys::fetched(&url)
+            (Some(url), None) => Keys::fetched(&url, published)
                 .map_err(|error| ConfigError::InvalidKeySource("CSP_JWKS_URL", error))?,
-            (None, Some(jwks)) => Keys::fixed(&jwks)
+            (None, Some(jwks)) => Keys::fixed(&jwks, published)
                 .map_err(|error| ConfigError::InvalidKeySource("CSP_JWKS", error))?,
             _ => return Err(ConfigError::KeySources),
         };
@@ -106,16 +114,13 @@ impl Config {
             let new = permissions_variable(Permission::Write);
             return Err(ConfigError::Renamed { old: OLD_WRITE_PERMISSIONS, new });
         }
-        let permissions = permissions_variable(permission);
-        let csp_permissions: Vec<_> = required(permissions)?
-            .split(',')
-            .map(str::trim)
-            .filter(|permission| !permission.is_empty())
-            .map(str::to_owned)
-            .collect();
-        if csp_permissions.is_empty() {
-            return Err(ConfigError::NoPermission(permissions));
+        let variable = permissions_variable(permission);
+        let permissions = list(&required(variable)?);
+        if permissions.is_empty() {
+            return Err(ConfigError::NoPermission(variable));
         }
+        let audiences = list(&optional("CSP_AUDIENCES")?.unwrap_or_default());
+        let csp_rules = TokenRules { issuer: required("CSP_ISSUER")?, audiences, permissions };
         let problem_type_base = required("PROBLEM_TYPE_BASE")?;
         let is_url = ["https://", "http://"].iter().any(|scheme| {
             problem_type_base.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())
@@ -135,12 +140,17 @@ impl Config {
             aws,
             table_name: required("TABLE_NAME")?,
             bucket_name: required("BUCKET_NAME")?,
-            csp_issuer: required("CSP_ISSUER")?,
+            csp_rules,
             csp_keys,
-            csp_permissions,
             problem_type_base: problem_type_base.trim_end_matches('/').to_owned(),
         })
     }
+}
+
+/// The entries of a comma-separated list.
+fn list(text: &str) -> Vec<String> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -178,13 +188,45 @@ mod tests {
     #[test]
     fn a_complete_configuration_is_accepted() {
         let config = read(&[]).unwrap();
-        assert_eq!(config.csp_permissions, ["a", "b"]);
+        assert_eq!(config.csp_rules.permissions, ["a", "b"]);
         assert_eq!(config.problem_type_base, "https://example.com/probs");
         assert!(!format!("{config:?}").contains("secret\""), "no secret gets into a log");
         for url in ["https://keys.example/jwks?format=jwks", "http://127.0.0.1:1/", "http://[::1]/"]
         {
             let config = read(&[("CSP_JWKS", ""), ("CSP_JWKS_URL", url)]).unwrap();
             assert!(matches!(config.csp_keys, Keys::Fetched(_)), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_published_key_is_accepted_with_local_stores_only() {
+        const PUBLISHED: &str = include_str!("../../local/csp/insecure-keys.json");
+        const LOCAL: &str = "http://127.9.9.9:1";
+        let read = |dynamodb, s3, all| {
+            read(&[
+                ("CSP_JWKS", PUBLISHED),
+                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb),
+                ("AWS_ENDPOINT_URL_S3", s3),
+                ("AWS_ENDPOINT_URL", all),
+            ])
+        };
+        for (dynamodb, s3, all) in
+            [(LOCAL, "http://[::1]:2", ""), ("http://localhost:1", LOCAL, ""), ("", "", LOCAL)]
+        {
+            assert!(read(dynamodb, s3, all).is_ok(), "{dynamodb} {s3} {all}");
+        }
+        for (dynamodb, s3, all) in [
+            ("", "", ""),
+            (LOCAL, "", ""),
+            ("", LOCAL, ""),
+            (LOCAL, "https://localhost.example", ""),
+            ("https://192.0.2.1", "", LOCAL),
+        ] {
+            assert_eq!(
+                read(dynamodb, s3, all).unwrap_err(),
+                "the environment variable CSP_JWKS cannot be used: holds the published key of \
+                 local tokens; make a key pair of your own",
+            );
         }
     }
 

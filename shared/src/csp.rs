@@ -2,11 +2,15 @@
 //!
 //! ```no_run
 //! # async fn example(headers: http::HeaderMap) -> Result<(), Box<dyn std::error::Error>> {
-//! use shared::csp::{Authenticator, Keys};
+//! use shared::csp::{Authenticator, Keys, PublishedKey, TokenRules};
 //!
-//! let keys = Keys::fetched("https://csp.example/token-public-key?format=jwks")?;
-//! let permissions = vec!["csp:org_owner".to_owned()];
-//! let authenticator = Authenticator::new("https://gaz.csp-vidm-prod.com", permissions, keys);
+//! let rules = TokenRules {
+//!     issuer: "https://gaz.csp-vidm-prod.com".to_owned(),
+//!     audiences: Vec::new(),
+//!     permissions: vec!["csp:org_owner".to_owned()],
+//! };
+//! let url = "https://csp.example/token-public-key?format=jwks";
+//! let authenticator = Authenticator::new(rules, Keys::fetched(url, PublishedKey::Rejected)?);
 //! let caller = authenticator.authenticate(&headers).await?;
 //! println!("{} of {}", caller.user, caller.organization);
 //! # Ok(())
@@ -35,7 +39,7 @@ use self::jwks::KeySet;
 pub use self::{
     jwks::InvalidKeySet,
     jwks_endpoint::JwksUnavailable,
-    keys::{InvalidKeySource, Keys},
+    keys::{InvalidKeySource, Keys, PublishedKey},
     rs256::install_crypto_provider,
 };
 use crate::{domain::OrganizationId, error::ErrorChain, telemetry};
@@ -86,6 +90,9 @@ pub enum TokenError {
     /// The token requires an extension that is not supported (RFC 7515, section 4.1.11).
     #[error("the token has critical extensions")]
     Critical,
+    /// Neither `aud` nor `azp` holds one of the configured audiences.
+    #[error("the token is for another audience")]
+    WrongAudience,
     /// None of the issuer's keys verifies the signature.
     #[error("no key fits the token")]
     NoKey,
@@ -139,30 +146,55 @@ struct Claims {
     sub: Option<String>,
     iat: Option<f64>,
     #[serde(default)]
+    aud: serde_json::Value,
+    #[serde(default)]
+    azp: serde_json::Value,
+    #[serde(default)]
     perms: serde_json::Value,
+}
+
+impl Claims {
+    /// The audiences: `aud`, one or several, and `azp`.
+    fn audiences(&self) -> impl Iterator<Item = &str> {
+        let several = self.aud.as_array().map_or(&[][..], Vec::as_slice);
+        [&self.aud, &self.azp].into_iter().chain(several).filter_map(serde_json::Value::as_str)
+    }
+}
+
+/// The rules for tokens besides their signature and times.
+#[derive(Clone, Debug)]
+pub struct TokenRules {
+    /// The issuer, as in the claim `iss`.
+    pub issuer: String,
+    /// The audiences of which `aud` or `azp` must hold one; empty accepts any.
+    pub audiences: Vec<String>,
+    /// The permissions of which `perms` must hold one.
+    pub permissions: Vec<String>,
 }
 
 /// Verifies tokens against the configured issuer, keys and permissions.
 #[derive(Debug)]
 pub struct Authenticator {
     validation: Validation,
+    audiences: Vec<String>,
     permissions: Vec<String>,
     keys: Keys,
 }
 
 impl Authenticator {
-    /// Accepts tokens of `issuer` that are signed with one of `keys` and hold one of `permissions`.
+    /// Accepts tokens that are signed with one of `keys` and keep `rules`.
     #[must_use]
-    pub fn new(issuer: &str, permissions: Vec<String>, keys: Keys) -> Self {
+    pub fn new(rules: TokenRules, keys: Keys) -> Self {
+        let TokenRules { issuer, audiences, permissions } = rules;
         install_crypto_provider();
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_required_spec_claims(&["exp", "iss"]);
-        validation.set_issuer(&[issuer]);
+        validation.set_issuer(&[&issuer]);
         validation.leeway = LEEWAY.as_secs();
         validation.validate_nbf = true;
-        // Real CSP tokens often carry no audience.
+        // Checked here, because it may be in `azp`, and real CSP tokens often carry no audience.
         validation.validate_aud = false;
-        Self { validation, permissions, keys }
+        Self { validation, audiences, permissions, keys }
     }
 
     /// Fetches the keys ahead of the first request. If that fails, the first request tries again.
@@ -185,6 +217,11 @@ impl Authenticator {
         let latest = (now + LEEWAY).as_secs_f64();
         if claims.iat.is_some_and(|issued_at| issued_at > latest) {
             return Err(TokenError::NotYetIssued.into());
+        }
+        if !self.audiences.is_empty()
+            && !claims.audiences().any(|audience| self.audiences.iter().any(|own| own == audience))
+        {
+            return Err(TokenError::WrongAudience.into());
         }
         let organization = OrganizationId::try_from(claims.context_name)
             .map_err(|_| TokenError::NoOrganization)?;

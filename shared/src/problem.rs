@@ -29,10 +29,13 @@ use crate::{
     violation::Violation,
 };
 
+/// The most violations that a response lists. A filter of 8 KB can have a thousand.
+const MAX_VIOLATIONS: usize = 50;
+
 /// An error response. `Display` is the `detail` that the client reads.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The request breaks rules; all violations are listed.
+    /// The request breaks rules; the response lists at most 50.
     #[error("There was an error validating the request.")]
     Validation(Vec<Violation>),
     /// The token is missing or refused. The client does not learn which check failed.
@@ -226,7 +229,9 @@ impl Problem {
             detail: self.to_string(),
             instance: request_id.urn().to_string(),
             violations: match self {
-                Self::Validation(violations) => violations,
+                Self::Validation(violations) => {
+                    violations.get(..MAX_VIOLATIONS).unwrap_or(violations)
+                }
                 _ => &[],
             },
         };
@@ -265,6 +270,17 @@ struct Document<'a> {
 mod tests {
     use super::*;
     use crate::form::FormLimits;
+
+    #[test]
+    fn a_response_lists_at_most_fifty_violations() {
+        let listed = |count: usize| {
+            let violations = (0..count).map(|index| Violation::new(index.to_string(), "x"));
+            let response = Problem::Validation(violations.collect()).response("", Uuid::nil());
+            let body: serde_json::Value = serde_json::from_str(response.body()).unwrap();
+            body["violations"].as_array().unwrap().len()
+        };
+        assert_eq!([49, 50, 51, 1000].map(listed), [49, 50, 50, 50]);
+    }
 
     #[test]
     fn the_detail_of_413_names_the_size_limit() {

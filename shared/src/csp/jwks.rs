@@ -6,12 +6,18 @@ use base64_simd::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
+use crate::domain::Digest;
+
 /// The most keys of one set that are used; more would only slow down the refusal of a bad token.
 const MAX_KEYS: usize = 16;
 
 /// Bytes of an accepted modulus, without leading zeros: 2048 to 8192 bits, as ring requires. A key
 /// of another size would fail with every token.
 const MODULUS_BYTES: RangeInclusive<usize> = 256..=1024;
+
+/// The SHA-256 of the modulus of the key in `local/csp/insecure-keys.json`. Its private half is
+/// published, so anybody can sign tokens with it.
+const PUBLISHED_MODULUS: &str = "870b90949b888a7b6148f01b4aa10c2fbd9a8d6a12a6d3e11c5fabd6655d16ab";
 
 /// A set of public keys for RS256.
 #[derive(Debug)]
@@ -21,9 +27,10 @@ pub struct KeySet(Vec<PublicKey>);
 struct PublicKey {
     id: Option<String>,
     key: DecodingKey,
+    is_published: bool,
 }
 
-/// The document is not a usable [`KeySet`].
+/// The document is not a usable JWKS.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeySet {
     /// It is not a JWKS. The error holds no text of the document, which can be anything and of any
@@ -78,6 +85,21 @@ impl KeySet {
         Ok(Self(keys))
     }
 
+    /// Returns true if the set holds the key that signs the tokens of `local`.
+    pub(super) fn has_published_key(&self) -> bool {
+        self.0.iter().any(|key| key.is_published)
+    }
+
+    /// Removes the key that signs the tokens of `local`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySet::NoUsableKey`] if no key is left.
+    pub(super) fn without_published_key(mut self) -> Result<Self, InvalidKeySet> {
+        self.0.retain(|key| !key.is_published);
+        if self.0.is_empty() { Err(InvalidKeySet::NoUsableKey) } else { Ok(self) }
+    }
+
     /// The keys that may have signed a token with the key identifier `id`. A key without an
     /// identifier may have signed any token, and a token without one may be signed by any key.
     pub(super) fn candidates<'a>(
@@ -100,7 +122,8 @@ impl PublicKey {
         let exponent = URL_SAFE_NO_PAD.decode_to_vec(jwk.e?).ok()?;
         let safe = MODULUS_BYTES.contains(&modulus.len()) && modulus.first() != Some(&0);
         let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-        (fits && safe).then_some(Self { id: jwk.kid, key })
+        let is_published = Digest::of(&modulus).to_string() == PUBLISHED_MODULUS;
+        (fits && safe).then_some(Self { id: jwk.kid, key, is_published })
     }
 }
 
@@ -130,6 +153,22 @@ mod tests {
             let result = parse(&[jwk(modulus)]);
             assert!(matches!(result, Err(InvalidKeySet::NoUsableKey)), "{bytes} bytes");
         }
+    }
+
+    #[test]
+    fn the_published_key_is_recognized_by_its_modulus() {
+        let jwks = include_str!("../../../local/csp/insecure-keys.json");
+        let published: Value = serde_json::from_str(jwks).unwrap();
+        let mut renamed = published["keys"][0].clone();
+        renamed["kid"] = json!("another");
+        for key in [&published["keys"][0], &renamed] {
+            let keys = parse(&[key.clone(), jwk(&[0xff; 256])]).unwrap();
+            assert!(keys.has_published_key());
+            assert_eq!(keys.without_published_key().unwrap().0.len(), 1);
+            let alone = parse(std::slice::from_ref(key)).unwrap().without_published_key();
+            assert!(matches!(alone, Err(InvalidKeySet::NoUsableKey)));
+        }
+        assert!(!parse(&[jwk(&[0xff; 256])]).unwrap().has_published_key());
     }
 
     #[test]

@@ -27,11 +27,20 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// The largest response that is read, in bytes; real ones have a few thousand.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// The shortest time between two refreshes, however many bad tokens come in.
-const REFRESH_INTERVAL: Duration = Duration::from_mins(1);
+/// The times at which cached keys are fetched again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefreshLimits {
+    /// The age at which keys are fetched again: a key that the issuer withdraws is refused after
+    /// this.
+    max_age: Duration,
+    /// The shortest time between two refreshes, however many bad tokens come in.
+    interval: Duration,
+}
 
-/// The age at which keys are fetched again: a key that the issuer withdraws is refused after this.
-const MAX_AGE: Duration = Duration::from_hours(1);
+impl RefreshLimits {
+    pub(super) const PRODUCTION: Self =
+        Self { max_age: Duration::from_hours(1), interval: Duration::from_mins(1) };
+}
 
 /// The keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +69,8 @@ pub enum JwksUnavailable {
 #[derive(Debug)]
 pub struct JwksEndpoint {
     url: Uri,
+    trusts_published_key: bool,
+    limits: RefreshLimits,
     cached: RwLock<Option<CachedKeys>>,
     /// The time when the last refresh began; locked during a fetch. The first fetch does not count,
     /// so that a rotation right after it is noticed too.
@@ -73,15 +84,16 @@ struct CachedKeys {
 }
 
 impl JwksEndpoint {
-    pub(super) fn new(url: Uri) -> Self {
-        Self { url, cached: RwLock::new(None), last_refresh: Mutex::new(None) }
+    pub(super) fn new(url: Uri, trusts_published_key: bool, limits: RefreshLimits) -> Self {
+        let (cached, last_refresh) = (RwLock::new(None), Mutex::new(None));
+        Self { url, trusts_published_key, limits, cached, last_refresh }
     }
 
     /// The cached keys, fetched first if there are none and refreshed if they are old.
     pub(super) async fn current(&self) -> Result<Arc<KeySet>, JwksUnavailable> {
         match self.cached() {
             None => self.first().await,
-            Some(cached) if cached.fetched_at.elapsed() < MAX_AGE => Ok(cached.keys),
+            Some(cached) if cached.fetched_at.elapsed() < self.limits.max_age => Ok(cached.keys),
             Some(cached) => Ok(self.newer_than(&cached.keys).await.unwrap_or(cached.keys)),
         }
     }
@@ -95,13 +107,13 @@ impl JwksEndpoint {
         }
     }
 
-    /// Returns keys newer than `seen`, fetched at most once per [`REFRESH_INTERVAL`].
+    /// Returns keys newer than `seen`, fetched at most once per [`RefreshLimits::interval`].
     pub(super) async fn newer_than(&self, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
         let mut last_refresh = self.last_refresh.lock().await;
         if let Some(cached) = self.cached().filter(|cached| !Arc::ptr_eq(&cached.keys, seen)) {
             return Some(cached.keys);
         }
-        if last_refresh.is_some_and(|begun| begun.elapsed() < REFRESH_INTERVAL) {
+        if last_refresh.is_some_and(|begun| begun.elapsed() < self.limits.interval) {
             return None;
         }
         *last_refresh = Some(Instant::now());
@@ -131,7 +143,12 @@ impl JwksEndpoint {
     #[tracing::instrument(level = "debug", name = "jwks", skip_all)]
     async fn request_within_timeout(&self) -> Result<KeySet, JwksUnavailable> {
         let body = tokio::time::timeout(FETCH_TIMEOUT, self.request()).await??;
-        Ok(KeySet::parse(&body)?)
+        let keys = KeySet::parse(&body)?;
+        if self.trusts_published_key || !keys.has_published_key() {
+            return Ok(keys);
+        }
+        tracing::warn!("the JWKS endpoint has the published key of local tokens; it is dropped");
+        Ok(keys.without_published_key()?)
     }
 
     async fn request(&self) -> Result<Bytes, JwksUnavailable> {
@@ -142,5 +159,68 @@ impl JwksEndpoint {
         }
         let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES);
         Ok(body.collect().await.map_err(JwksUnavailable::Body)?.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use base64_simd::URL_SAFE_NO_PAD;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_hours(1);
+
+    /// Serves a JWKS, and counts the requests.
+    async fn serve() -> (Uri, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
+        let modulus = URL_SAFE_NO_PAD.encode_to_string([0xff; 256]);
+        let body = format!(r#"{{"keys":[{{"kty":"RSA","n":"{modulus}","e":"AQAB"}}]}}"#);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
+                counter.fetch_add(1, Ordering::SeqCst);
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all((head + &body).as_bytes()).await.unwrap();
+            }
+        });
+        (url, requests)
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_again_once_they_reach_their_age() {
+        for (max_age, expected) in [(LONG, 1), (Duration::ZERO, 3)] {
+            let (url, requests) = serve().await;
+            let limits = RefreshLimits { max_age, interval: Duration::ZERO };
+            let endpoint = JwksEndpoint::new(url, false, limits);
+            for _ in 0..3 {
+                endpoint.current().await.unwrap();
+            }
+            assert_eq!(requests.load(Ordering::SeqCst), expected, "{max_age:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn refreshes_keep_their_interval() {
+        for (interval, expected) in [(LONG, 2), (Duration::ZERO, 4)] {
+            let (url, requests) = serve().await;
+            let endpoint = JwksEndpoint::new(url, false, RefreshLimits { max_age: LONG, interval });
+            let mut keys = endpoint.current().await.unwrap();
+            for _ in 0..3 {
+                keys = endpoint.newer_than(&keys).await.unwrap_or(keys);
+            }
+            assert_eq!(requests.load(Ordering::SeqCst), expected, "{interval:?}");
+        }
     }
 }

@@ -1,13 +1,23 @@
 //! The configured source of public keys: a fixed JWKS, or a JWKS endpoint.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use ::http::Uri;
 
 use super::{
     jwks::{InvalidKeySet, KeySet},
-    jwks_endpoint::{JwksEndpoint, JwksUnavailable},
+    jwks_endpoint::{JwksEndpoint, JwksUnavailable, RefreshLimits},
 };
+use crate::https;
+
+/// Whether the key that signs the tokens of `local` is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishedKey {
+    /// Both stores are on this machine, so there is nothing to protect.
+    Trusted,
+    /// Anybody could sign tokens.
+    Rejected,
+}
 
 /// The public keys that tokens are verified with.
 #[derive(Debug)]
@@ -27,6 +37,9 @@ pub enum InvalidKeySource {
     /// Over plain HTTP, anybody on the network could answer with keys of their own.
     #[error("not an https URL (or http on loopback)")]
     NotHttps,
+    /// It holds the key that signs the tokens of `local`, whose private half is published.
+    #[error("holds the published key of local tokens; make a key pair of your own")]
+    PublishedKey,
     /// It is not a JWKS.
     #[error(transparent)]
     InvalidKeySet(#[from] InvalidKeySet),
@@ -37,27 +50,31 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// [`InvalidKeySource::InvalidKeySet`]
-    pub fn fixed(jwks: &str) -> Result<Self, InvalidKeySource> {
-        Ok(Self::Fixed(Arc::new(KeySet::parse(jwks.as_bytes())?)))
+    /// [`InvalidKeySource::InvalidKeySet`], or [`InvalidKeySource::PublishedKey`] if that is rejected
+    pub fn fixed(jwks: &str, published: PublishedKey) -> Result<Self, InvalidKeySource> {
+        let keys = KeySet::parse(jwks.as_bytes())?;
+        if published == PublishedKey::Rejected && keys.has_published_key() {
+            return Err(InvalidKeySource::PublishedKey);
+        }
+        Ok(Self::Fixed(Arc::new(keys)))
     }
 
-    /// Uses the JWKS endpoint at `url`; it is requested when keys are first needed.
+    /// Uses the JWKS endpoint at `url`; it is requested when keys are first needed. A rejected
+    /// published key is dropped from its responses.
     ///
     /// # Errors
     ///
     /// [`InvalidKeySource::NotAUrl`] or [`InvalidKeySource::NotHttps`]
-    pub fn fetched(url: &str) -> Result<Self, InvalidKeySource> {
+    pub fn fetched(url: &str, published: PublishedKey) -> Result<Self, InvalidKeySource> {
         let url: Uri = url.parse()?;
-        let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let loopback =
-            host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         match url.scheme_str() {
-            Some("https") if !host.is_empty() => {}
-            Some("http") if loopback => {}
+            Some("https") if url.host().is_some_and(|host| !host.is_empty()) => {}
+            Some("http") if https::is_loopback(&url) => {}
             _ => return Err(InvalidKeySource::NotHttps),
         }
-        Ok(Self::Fetched(Box::new(JwksEndpoint::new(url))))
+        let trusts_published_key = published == PublishedKey::Trusted;
+        let limits = RefreshLimits::PRODUCTION;
+        Ok(Self::Fetched(Box::new(JwksEndpoint::new(url, trusts_published_key, limits))))
     }
 
     /// The keys to verify a token with.

@@ -34,7 +34,7 @@ pub(super) fn decode(text: &str) -> Body {
     let mut buffer = Buffer(spare);
     buffer.0.clear();
     match base64_simd::STANDARD.decode_append(text, &mut buffer.0) {
-        Ok(_) => Bytes::from_owner(buffer).into(),
+        Ok(()) => Bytes::from_owner(buffer).into(),
         Err(_) => Body::INVALID_BASE64,
     }
 }

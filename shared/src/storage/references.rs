@@ -12,11 +12,20 @@ use super::{
 };
 use crate::domain::{Application, BaseImage, Filter, Id, Product, Registry};
 
-/// The lifetime of a cached reference: an import is visible everywhere after this time.
-const LIFETIME: Duration = Duration::from_mins(1);
+/// The limits of the cache.
+#[derive(Clone, Copy, Debug)]
+struct CacheLimits {
+    /// The lifetime of a cached reference: an import is visible everywhere after this time.
+    lifetime: Duration,
+    /// The most references that are cached.
+    capacity: usize,
+}
 
-/// The most references that are cached.
-const CAPACITY: usize = 10_000;
+impl Default for CacheLimits {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_mins(1), capacity: 10_000 }
+    }
+}
 
 /// The identifiers of references to read.
 #[derive(Clone, Debug, Default)]
@@ -127,17 +136,20 @@ fn dangling(key: &Key) -> StorageError {
 
 /// The references that this process has read lately.
 #[derive(Debug, Default)]
-pub(super) struct ReferenceCache(Mutex<HashMap<Key, (Instant, Reference)>>);
+pub(super) struct ReferenceCache {
+    limits: CacheLimits,
+    cached: Mutex<HashMap<Key, (Instant, Reference)>>,
+}
 
 impl ReferenceCache {
     /// Returns the cached references, and the keys of the others.
     pub(super) fn look_up(&self, ids: &ReferenceIds) -> (ResolvedReferences, Vec<Key>) {
-        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cached = ResolvedReferences::default();
         let mut missing = Vec::new();
         for key in ids.keys() {
             match cache.get(&key) {
-                Some((read_at, reference)) if read_at.elapsed() < LIFETIME => {
+                Some((read_at, reference)) if read_at.elapsed() < self.limits.lifetime => {
                     cached.0.insert(key, reference.clone());
                 }
                 _ => missing.push(key),
@@ -160,14 +172,67 @@ impl ReferenceCache {
                 read.push((key.clone(), Reference::from_item(key, item)?));
             }
         }
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() + read.len() > CAPACITY {
-            cache.retain(|_, (read_at, _)| read_at.elapsed() < LIFETIME);
+        let CacheLimits { lifetime, capacity } = self.limits;
+        let mut cache = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() + read.len() > capacity {
+            cache.retain(|_, (read_at, _)| read_at.elapsed() < lifetime);
         }
         let now = Instant::now();
-        let free = CAPACITY.saturating_sub(cache.len());
+        let free = capacity.saturating_sub(cache.len());
         cache.extend(read.iter().take(free).map(|(key, it)| (key.clone(), (now, it.clone()))));
         references.0.extend(read);
         Ok(references)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cache(lifetime: Duration, capacity: usize) -> ReferenceCache {
+        let limits = CacheLimits { lifetime, capacity };
+        ReferenceCache { limits, cached: Mutex::default() }
+    }
+
+    fn products(keys: &[&str]) -> ReferenceIds {
+        let products = keys.iter().map(|key| key.parse().unwrap()).collect();
+        ReferenceIds { products, ..ReferenceIds::default() }
+    }
+
+    /// Reads products as a request does, and returns the number that the table has to return.
+    fn read(cache: &ReferenceCache, keys: &[&str]) -> usize {
+        let (cached, missing) = cache.look_up(&products(keys));
+        let item = |key: &Key| {
+            let product = json!({"key": key.to_string().replace('#', "-"), "name": "x"});
+            let product: Product = serde_json::from_value(product).unwrap();
+            item::to_item(key, &product).unwrap()
+        };
+        let items = missing.iter().map(|key| (key.clone(), item(key))).collect();
+        let resolved = cache.resolve(cached, &missing, items).unwrap();
+        assert_eq!(resolved.0.len(), keys.len());
+        missing.len()
+    }
+
+    #[test]
+    fn a_reference_is_cached_for_its_lifetime() {
+        let cache_for = |lifetime| cache(lifetime, 10);
+        let (long, none) = (cache_for(Duration::from_hours(1)), cache_for(Duration::ZERO));
+        assert_eq!([read(&long, &["a", "b"]), read(&long, &["a", "b"])], [2, 0]);
+        assert_eq!([read(&none, &["a", "b"]), read(&none, &["a", "b"])], [2, 2]);
+    }
+
+    #[test]
+    fn references_past_the_capacity_are_not_cached() {
+        let full = cache(Duration::from_hours(1), 2);
+        assert_eq!(read(&full, &["a", "b", "c"]), 3);
+        assert_eq!(read(&full, &["a", "b", "c"]), 1, "two are cached");
+        let expired = cache(Duration::ZERO, 2);
+        read(&expired, &["a", "b"]);
+        read(&expired, &["c", "d"]);
+        let cached = expired.cached.lock().unwrap();
+        assert_eq!(cached.len(), 2, "expired references make room");
+        assert!(cached.contains_key(&Key::product(&"c".parse().unwrap())));
     }
 }

@@ -1,8 +1,9 @@
 //! Model-based test: random concurrent creates, retries, gets, imports, build results and status
 //! changes, compared with a model in memory.
 //!
-//! Steps run in rounds. The steps of a round run concurrently, and their responses must be those of
-//! some sequential order. After each round the test reads the outcome into the model.
+//! Steps run in rounds. The steps of a round run concurrently. The responses to its creates must be
+//! those of some sequential order; a get may show each concurrent change or not. After each round
+//! the test reads the outcome into the model.
 //!
 //! `SEED=NUMBER` runs one seed, `SEED=random` a new one; the test prints the seed.
 

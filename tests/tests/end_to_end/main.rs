@@ -9,6 +9,7 @@
     reason = "a panic here is a failed test"
 )]
 
+mod audiences;
 mod commands;
 mod contract;
 mod corrupt_items;
@@ -27,6 +28,7 @@ mod logs;
 mod metrics;
 mod outages;
 mod paging;
+mod published_key;
 mod reference;
 mod responses;
 mod roles;
@@ -34,4 +36,5 @@ mod routes;
 mod stores;
 mod template;
 mod tenants;
+mod tls;
 mod tokens;

@@ -32,7 +32,11 @@ async fn the_preconnect_of_a_cold_start_needs_no_permission() {
     ])
     .await;
     let connections = || [dynamodb.connections(), s3.connections()];
-    assert_eq!(connections(), [2, 2], "each function opens one to each store");
+    assert_eq!(
+        connections(),
+        [2, 1],
+        "both functions connect to DynamoDB, the write function to S3"
+    );
     let permissions = [dynamodb.take_permissions(), s3.take_permissions()];
     assert_eq!(permissions, [BTreeSet::new(), BTreeSet::new()]);
 
@@ -40,7 +44,11 @@ async fn the_preconnect_of_a_cold_start_needs_no_permission() {
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     assert_eq!(stack.api().get(&file).await.status, 200);
     assert_ne!(s3.take_permissions(), BTreeSet::new(), "the proxies record permissions");
-    assert_eq!(connections(), [2, 2], "the first requests reuse these connections");
+    assert_eq!(
+        connections(),
+        [2, 2],
+        "the first requests reuse them, and the read function connects to S3"
+    );
 }
 
 #[tokio::test]

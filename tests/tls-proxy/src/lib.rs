@@ -1,0 +1,165 @@
+//! A TLS-terminating proxy with a throw-away certificate authority: puts TLS in front of a server
+//! that speaks plain HTTP, as it is in production.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use tls_proxy::{Authority, Certificate, TlsProxy};
+//!
+//! let authority = Authority::new()?;
+//! std::fs::write("ca.pem", authority.pem())?;
+//! let proxy = TlsProxy::start("127.0.0.1:9000", &authority, Certificate::Valid).await?;
+//! println!("SSL_CERT_FILE=ca.pem curl {}", proxy.url());
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use time::{Duration, OffsetDateTime};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// The proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsProxyError {
+    /// A certificate cannot be made.
+    #[error("a certificate cannot be made")]
+    Certificate(#[from] rcgen::Error),
+    /// The certificate cannot be used.
+    #[error("the certificate cannot be used")]
+    Tls(#[from] rustls::Error),
+    /// There is no free port.
+    #[error("there is no free port")]
+    Listen(#[from] io::Error),
+}
+
+/// A certificate authority, valid as long as the process.
+#[derive(Debug)]
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// The certificate of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// Valid for 127.0.0.1.
+    Valid,
+    /// Of another host.
+    WrongHost,
+    /// Expired an hour ago.
+    Expired,
+}
+
+impl Authority {
+    /// Makes a certificate authority.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsProxyError::Certificate`]
+    pub fn new() -> Result<Self, TlsProxyError> {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let mut params = CertificateParams::default();
+        // A client looks its roots up by name, so each authority has a name of its own.
+        let name = format!("throw-away authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+    }
+
+    /// The authority's certificate, for `SSL_CERT_FILE`.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn server_config(&self, certificate: Certificate) -> Result<ServerConfig, TlsProxyError> {
+        let host = if certificate == Certificate::WrongHost { "example.com" } else { "127.0.0.1" };
+        let mut params = CertificateParams::new([host.to_owned()])?;
+        if certificate == Certificate::Expired {
+            let now = OffsetDateTime::now_utc();
+            params.not_before = now - Duration::hours(2);
+            params.not_after = now - Duration::hours(1);
+        }
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.0)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)?;
+        Ok(config)
+    }
+}
+
+/// A running proxy. When dropped, it accepts no more connections.
+#[derive(Debug)]
+pub struct TlsProxy {
+    url: String,
+    accepting: AbortHandle,
+}
+
+impl Drop for TlsProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl TlsProxy {
+    /// Starts a proxy for the server at `upstream`, such as `127.0.0.1:9000`, on a free port.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsProxyError`]
+    pub async fn start(
+        upstream: &str,
+        authority: &Authority,
+        certificate: Certificate,
+    ) -> Result<Self, TlsProxyError> {
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server_config(certificate)?));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("https://{}", listener.local_addr()?);
+        let accepting = tokio::spawn(accept(listener, acceptor, upstream.to_owned()));
+        Ok(Self { url, accepting: accepting.abort_handle() })
+    }
+
+    /// The proxy's URL, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, upstream: String) {
+    while let Ok((client, _)) = listener.accept().await {
+        let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
+        // A client that refuses the certificate closes the connection.
+        tokio::spawn(async move { drop(forward(client, &acceptor, &upstream).await) });
+    }
+}
+
+async fn forward(client: TcpStream, acceptor: &TlsAcceptor, upstream: &str) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut client = acceptor.accept(client).await?;
+    let mut server = TcpStream::connect(upstream).await?;
+    server.set_nodelay(true)?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
