@@ -21,12 +21,12 @@ use shared::{
     storage::{self, StorageError, Table},
 };
 
-/// Loads catalogs into the table, and records what the build pipeline found.
+/// Imports catalogs into the table, and records the reports of the build pipeline.
 ///
-/// Region and credentials are found as other AWS tools find them, in AWS_REGION,
-/// AWS_ACCESS_KEY_ID … or the profile that AWS_PROFILE names; a table that is not on AWS is at
-/// AWS_ENDPOINT_URL_DYNAMODB. Credentials of a login (`aws sso login`, `aws login`) or from a
-/// credential_process have to be put into the environment first, by the AWS CLI:
+/// The region and credentials come from AWS_REGION, AWS_ACCESS_KEY_ID …, or from the profile in
+/// AWS_PROFILE, as with other AWS tools. AWS_ENDPOINT_URL_DYNAMODB names a table that is not on AWS.
+/// For credentials of a login (`aws sso login`, `aws login`) or of a credential_process, let the AWS
+/// CLI export them first:
 ///
 /// eval "$(aws configure export-credentials --format env)"
 #[derive(Parser)]
@@ -38,15 +38,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Load catalogs, applications, base images, products and registries from a JSON file.
+    /// Import catalogs, applications, base images, products and registries from a JSON file.
     ///
-    /// The file is checked whole before anything is written; every fault is reported with its
-    /// place. What is in the table already is replaced, so running it twice changes nothing.
+    /// The whole file is checked before anything is written, and each error is reported with its
+    /// path. Existing records are replaced, so importing a file twice changes nothing.
     #[command(after_long_help = format())]
     Import(ImportArgs),
-    /// Record what became of an application's build with a customization.
+    /// Record the result of an application's build with a customization.
     RecordBuild(RecordBuildArgs),
-    /// Move a customization to another status.
+    /// Set the status of a customization.
     SetStatus(SetStatusArgs),
 }
 
@@ -82,26 +82,26 @@ struct RecordBuildArgs {
     table: TableArgs,
     #[command(flatten)]
     customization: CustomizationArgs,
-    /// The application that was built; one of those that the customization is for.
+    /// The application that was built; the customization must affect it.
     #[arg(long, value_name = "ID")]
     application: Id,
-    /// What became of the build.
+    /// The result of the build.
     #[arg(long, value_parser = PossibleValuesParser::new(BuildStatus::KNOWN))]
     status: String,
     #[command(flatten)]
     failure: FailureArgs,
 }
 
-/// Why the build failed: with `--status FAILED` alone.
+/// The failure of the build, only with `--status FAILED`.
 #[derive(Args)]
 struct FailureArgs {
-    /// What it failed at.
+    /// The kind of failure.
     #[arg(long, value_parser = PossibleValuesParser::new(FailureCause::KNOWN))]
     cause: Option<String>,
-    /// What happened, for a person to read.
+    /// A description for people.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Where to read more, such as the build's log.
+    /// A page with details, such as the build log.
     #[arg(long, value_name = "URL")]
     source_url: Option<String>,
 }
@@ -115,23 +115,23 @@ struct SetStatusArgs {
     /// The status.
     #[arg(long, value_parser = PossibleValuesParser::new(CustomizationStatus::KNOWN))]
     status: String,
-    /// Who is recorded as having changed it.
+    /// The user who is recorded as the author of the change.
     #[arg(long, value_name = "USER", default_value = "pipeline")]
     by: String,
 }
 
-/// What `import --help` ends with.
+/// The end of `import --help`.
 fn format() -> String {
     format!(
         "The file's format, by an example:\n\n{EXAMPLE}\n\
-         Each list may be left out. The fields bear the API's names: openapi.yaml says what they \
-         hold, and which of a base image, product, registry or release may be left out. An \
-         application without latest_release is not released yet; it may also lack \
-         latest_pipeline_id. What it refers to is in the file, or in the table already."
+         Each list is optional. openapi.yaml describes the fields, and says which fields of a base \
+         image, product, registry or release are optional. An application without latest_release \
+         is not released yet; latest_pipeline_id is optional too. The references of an \
+         application must be in the file or in the table."
     )
 }
 
-/// Why a command is not done.
+/// A command failed.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
     #[error("cannot read {}", .0.display())]
@@ -196,7 +196,7 @@ fn style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// What is told of a failure that nobody described.
+/// The description of a failure that is recorded without one.
 const NO_DESCRIPTION: &str = "The build with the customization failed.";
 
 async fn record_build(args: RecordBuildArgs) -> Result<String, CommandError> {

@@ -1,23 +1,23 @@
-//! Metrics: what is counted, in CloudWatch's embedded metric format, one line an invocation and one
-//! more for each value of a second dimension.
+//! Metrics in CloudWatch's embedded metric format: one log line per invocation, and one more per
+//! value of a second dimension.
 //!
-//! CloudWatch takes metrics out of log lines, so they must not fall to Lambda's log level filter:
-//! it drops what is below the configured level, and takes a line without a level and a time for
-//! `INFO`. So they are lines of their own, each of the level that is configured, `INFO` at most.
+//! CloudWatch extracts metrics from log lines, so Lambda's log level filter must not drop them. It
+//! drops lines below the configured level, and treats a line without level and time as `INFO`. So
+//! metric lines have the configured level, at most `INFO`.
 //!
-//! The namespace is `CatalogCustomizations`, the dimension `function_name`: the function's name on
-//! Lambda, which tells the functions of one stack from those of another.
+//! The namespace is `CatalogCustomizations`. The dimension is `function_name`, the function's name on
+//! Lambda, which differs between stacks.
 //!
 //! | metric | unit | counts |
 //! | --- | --- | --- |
 //! | `ColdStarts` | count | processes that answer their first request |
-//! | `Creates` | count | new customizations; an answer given again is none |
+//! | `Creates` | count | new customizations, without replays of idempotency records |
 //! | `ArtifactBytes` | bytes | the file of each new customization |
-//! | `Refusals`, by `problem` | count | requests answered with that problem, our own faults included |
-//! | `ArchiveRefusals`, by `rule` | count | archives that break that rule |
-//! | `DynamoDbLatency`, `S3Latency`, `JwksEndpointLatency` | ms | each attempt, from request to answer |
-//! | `DynamoDbFaults`, `S3Faults`, `JwksEndpointFaults` | count | attempts that were worth another one |
-//! | `JwksRefreshes` | count | fetches that brought the issuer's keys |
+//! | `Refusals`, by `problem` | count | requests answered with that problem, including internal errors |
+//! | `ArchiveRefusals`, by `rule` | count | archives refused by that rule |
+//! | `DynamoDbLatency`, `S3Latency`, `JwksEndpointLatency` | ms | the duration of each attempt |
+//! | `DynamoDbFaults`, `S3Faults`, `JwksEndpointFaults` | count | attempts that failed and are retryable |
+//! | `JwksRefreshes` | count | successful fetches of the issuer's keys |
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -27,7 +27,7 @@ use tracing::Level;
 
 use crate::{domain::Timestamp, error::BoxError, telemetry};
 
-/// Where the template's alarms and dashboard look.
+/// The namespace that the template's alarms and dashboard use.
 const NAMESPACE: &str = "CatalogCustomizations";
 
 const COLD_STARTS: &str = "ColdStarts";
@@ -39,14 +39,14 @@ const JWKS_REFRESHES: &str = "JwksRefreshes";
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// Something outside that a request waits for.
+/// A service that requests depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
-    /// The records.
+    /// The table.
     DynamoDb,
-    /// The bytes.
+    /// The bucket.
     S3,
-    /// The issuer's keys.
+    /// The issuer's JWKS endpoint.
     JwksEndpoint,
 }
 
@@ -70,12 +70,11 @@ impl Dependency {
     }
 }
 
-/// Begins to count on behalf of the function that Lambda calls `function_name`. In a process that
-/// never does, nothing is counted.
+/// Starts recording metrics of the function `function_name`. Without this call, nothing is recorded.
 ///
 /// # Errors
 ///
-/// If it has begun before.
+/// Returns an error if it was called before.
 pub fn init(function_name: String) -> Result<(), BoxError> {
     let collector = Builder::new()
         .cloudwatch_namespace(NAMESPACE)
@@ -94,41 +93,40 @@ pub fn init(function_name: String) -> Result<(), BoxError> {
     COLLECTOR.set(collector).map_err(|_| "metrics are counted already".into())
 }
 
-/// Writes what was counted since the last call, on behalf of Lambda's invocation
-/// `function_request_id`.
+/// Writes the metrics since the last call, for Lambda's invocation `function_request_id`.
 pub fn flush(function_request_id: &str) {
     let Some(collector) = COLLECTOR.get() else { return };
     collector.set_property("timestamp", Timestamp::now().to_string());
     collector.set_property("function_request_id", function_request_id.to_owned());
     let mut lines = Vec::new();
-    // Numbers and texts always serialize, and a vector takes them.
+    // Numbers and strings always serialize, and writing to a vector does not fail.
     if collector.flush(&mut lines).is_ok() {
         telemetry::print(&lines);
     }
 }
 
-/// A process has its first request.
+/// Records the first request of a process.
 pub fn cold_start() {
     counter!(COLD_STARTS).increment(1);
 }
 
-/// There is a new customization, whose file has this many bytes.
+/// Records a new customization and the size of its file.
 pub fn created(bytes: usize) {
     counter!(CREATES).increment(1);
     histogram!(ARTIFACT_BYTES).record(u32::try_from(bytes).unwrap_or(u32::MAX));
 }
 
-/// A request is answered with the problem of this slug.
+/// Records a request that is answered with the problem of this slug.
 pub fn refused(problem: &'static str) {
     counter!(REFUSALS, "problem" => problem).increment(1);
 }
 
-/// An archive breaks the rule of this name.
+/// Records an archive that is refused by the rule of this name.
 pub fn archive_refused(rule: &'static str) {
     counter!(ARCHIVE_REFUSALS, "rule" => rule).increment(1);
 }
 
-/// The issuer's keys were fetched.
+/// Records a successful fetch of the issuer's keys.
 pub fn keys_refreshed() {
     counter!(JWKS_REFRESHES).increment(1);
 }

@@ -36,12 +36,13 @@ pub struct Route {
     pub permission: Permission,
 }
 
-/// What a caller may do. Each permission has a function of its own, with an IAM role of its own.
+/// The permission that an operation requires. A separate function, with its own IAM role, serves the
+/// routes of each permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
-    /// To create and change customizations.
+    /// Creates and changes customizations.
     Write,
-    /// To read them.
+    /// Reads customizations.
     Read,
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::https;
 
-/// Whether the key that signs the tokens of `local` is trusted.
+/// The policy for the key that signs the tokens of `local`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishedKey {
     /// Both stores are on this machine, so there is nothing to protect.

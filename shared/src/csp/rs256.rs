@@ -1,5 +1,5 @@
-//! RS256 on ring: the only cryptography that jsonwebtoken is given, so that no other algorithm can
-//! be checked, whatever a token's header says.
+//! RS256 on ring, the only algorithm that jsonwebtoken gets: whatever a token's header says, no other
+//! algorithm can be used.
 
 use std::sync::LazyLock;
 
@@ -27,9 +27,9 @@ static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 });
 
-/// Gives jsonwebtoken its cryptography. The first call in a process counts; more do nothing.
+/// Installs the cryptography of jsonwebtoken. Further calls do nothing.
 pub fn install_crypto_provider() {
-    // An error means that it is installed already.
+    // An error means that it is already installed.
     let _ = PROVIDER.install_default();
 }
 
@@ -37,7 +37,7 @@ fn only_rs256(algorithm: Algorithm) -> Result<(), Error> {
     if algorithm == Algorithm::RS256 { Ok(()) } else { Err(ErrorKind::InvalidAlgorithm.into()) }
 }
 
-/// Signs with a private key in DER (PKCS #1). Only `local` signs anything.
+/// Signs with a private key in DER (PKCS #1). Only `local` signs tokens.
 struct Rs256Signer(RsaKeyPair);
 
 impl Signer<Vec<u8>> for Rs256Signer {

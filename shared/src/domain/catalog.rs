@@ -1,6 +1,4 @@
-//! What an organization's catalog holds. Imported by `admin`, read by the functions.
-//!
-//! Field names are the API's; a field without a value is left out wherever it is written.
+//! Catalogs: the operator imports them with `admin`, and the functions read them.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +26,7 @@ pub struct Application {
     pub base_image_id: Id,
     /// The registry it is published to.
     pub registry_id: Id,
-    /// Its latest release; none until it is released for the first time.
+    /// Its latest release, if it has been released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_release: Option<Release>,
     /// The pipeline that last built it.
@@ -41,9 +39,9 @@ pub struct Application {
 pub struct Release {
     /// The release's identifier.
     pub id: Id,
-    /// The packaging's revision of this version.
+    /// The revision of the packaging of this version.
     pub revision: String,
-    /// When it was published.
+    /// The time of publication.
     pub released_at: Timestamp,
     /// The product's version.
     pub version: String,
@@ -56,19 +54,19 @@ pub struct BaseImage {
     pub id: Id,
     /// Its name, such as `Debian 11`.
     pub name: String,
-    /// A sentence about it.
+    /// A description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where it is pulled from, such as `docker.io/library/debian:11`.
+    /// The image reference, such as `docker.io/library/debian:11`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_image: Option<String>,
     /// The operating system it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operating_system: Option<OperatingSystem>,
-    /// Whether it could be pulled when last checked.
+    /// True if the last check could pull it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
-    /// When it was last checked.
+    /// The time of the last check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked_at: Option<Timestamp>,
 }
@@ -93,22 +91,22 @@ pub struct Product {
     pub name: String,
     /// Its key, such as `argo-cd`.
     pub key: Id,
-    /// A sentence about it.
+    /// A description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Its name with the packager's.
+    /// Its name together with the packager's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long_display_name: Option<String>,
-    /// Whose trademarks its names are.
+    /// The trademark notice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disclaimer: Option<String>,
-    /// The shelf it stands on, such as `Developer Tools`.
+    /// Its category, such as `Developer Tools`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
-    /// Whether it is built without a base image.
+    /// True if it is built without a base image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub based_on_scratch: Option<bool>,
-    /// Whether its latest version is free of charge.
+    /// True if its latest version is free of charge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_free: Option<bool>,
 }
@@ -120,12 +118,12 @@ pub struct Registry {
     pub id: Id,
     /// Its name.
     pub name: String,
-    /// Where it is.
+    /// Its URL.
     pub url: String,
-    /// Whether it could be reached when last checked.
+    /// True if the last check could reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthy: Option<bool>,
-    /// When it was last checked.
+    /// The time of the last check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked_at: Option<Timestamp>,
 }

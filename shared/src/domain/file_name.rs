@@ -6,48 +6,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::percent;
 
-/// The longest name that file systems take, in bytes.
+/// The length limit of file systems, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// What a file is called that came without a name.
+/// The name of a file that is uploaded without one.
 const DEFAULT: &str = "customization.tar.gz";
 
-/// A file's name: not a path, 1 to 255 bytes, without characters that act on a terminal, a header
-/// or the direction of writing.
+/// A file name: 1 to 255 bytes, not a path, without control characters and without characters that
+/// change the writing direction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 
-/// Why a text is no [`FileName`].
+/// The text is not a [`FileName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFileName {
-    /// Too long.
+    /// The name exceeds the length limit.
     #[error("must be at most {MAX_BYTES} bytes")]
     TooLong,
-    /// Such a character could forge a header, or hide what the name really is.
+    /// The name has a character that could forge a header or disguise the name.
     #[error("must not hold control characters or marks of writing direction")]
     Control,
-    /// A name for a folder.
+    /// The name is `.` or `..`, which are directories.
     #[error("must name a file")]
     NotAFile,
 }
 
 impl FileName {
-    /// The name's text.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name without the suffix of a tar.gz.
+    /// The name without its suffix `.tar.gz` or `.tgz`.
     #[must_use]
     pub fn stem(&self) -> &str {
         let stem = self.0.strip_suffix(".tar.gz").or_else(|| self.0.strip_suffix(".tgz"));
         stem.filter(|stem| !stem.is_empty()).unwrap_or(&self.0)
     }
 
-    /// The header value that makes a browser save a download under this name (RFC 6266): as it is
-    /// where it is ASCII, and else also in the extended form.
+    /// The value of `Content-Disposition` that makes a browser save a download under this name
+    /// (RFC 6266). A name beyond ASCII is added in the extended form.
     #[must_use]
     pub fn content_disposition(&self) -> String {
         let ascii: String = self
@@ -73,7 +73,7 @@ impl Default for FileName {
 impl FromStr for FileName {
     type Err = InvalidFileName;
 
-    /// Takes the last component of a path of any system; an empty one is the default name.
+    /// Takes the last component of a Unix or Windows path; an empty one is the default name.
     fn from_str(path: &str) -> Result<Self, InvalidFileName> {
         let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
         let name = without_drives(name);
@@ -89,8 +89,8 @@ impl FromStr for FileName {
     }
 }
 
-/// `name` without the drive of a path like `C:certs.tgz`, which is relative to where its drive is;
-/// and without all that look like one, so that what is left is the same when it is read back.
+/// Removes Windows drive letters: `C:certs.tgz` is a path relative to a drive. Removes several, so
+/// that parsing the result again changes nothing.
 fn without_drives(mut name: &str) -> &str {
     while let [letter, b':', ..] = name.as_bytes()
         && letter.is_ascii_alphabetic()
@@ -100,8 +100,8 @@ fn without_drives(mut name: &str) -> &str {
     name
 }
 
-/// Whether `c` changes the direction of what follows (Unicode's `Bidi_Control`): with it `exe.tgz`
-/// can be made to read `tgz.exe`.
+/// Returns true for Unicode's `Bidi_Control` characters, which change the writing direction: with
+/// them `exe.tgz` can be displayed as `tgz.exe`.
 fn is_directional(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_cut_to_its_last_component() {
+    fn a_path_is_reduced_to_its_last_component() {
         for (path, name) in [
             ("certs.tar.gz", "certs.tar.gz"),
             ("/etc/passwd", "passwd"),

@@ -1,28 +1,28 @@
-//! Identifiers: what may stand in a table key, an object key or a path.
+//! Identifiers, which are safe in a table key, an object key and a path.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The most characters an [`Id`] holds.
+/// The length limit of an [`Id`], in characters.
 const MAX_CHARACTERS: usize = 128;
 
-/// The most bytes an [`Id`] holds: DynamoDB takes sort keys of up to 1,024 bytes, and the longest
-/// is an application's, with the 12 bytes of its prefix, four identifiers and three separators.
+/// The length limit of an [`Id`], in bytes. DynamoDB's limit for a sort key is 1,024 bytes; the
+/// longest is that of an application: a prefix of 12 bytes, four identifiers, three separators.
 const MAX_BYTES: usize = 252;
 
-/// An identifier that somebody else chose: of a catalog, an application, a base image, a registry,
-/// or the key of a product or branch.
+/// The identifier of a catalog, application, base image or registry, or the key of a product or
+/// branch. The operator chooses it.
 ///
-/// 1 to 128 characters of at most 252 bytes in UTF-8. `#` separates the parts of a table key, `/`
-/// and `\` those of a path, and `%` begins an escape, so none of them, nor a control character, is
-/// part of one.
+/// 1 to 128 characters of at most 252 bytes in UTF-8, without control characters and without `#`
+/// (separates the parts of a table key), `/` and `\` (separate the parts of a path) and `%` (begins
+/// an escape).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id(String);
 
-/// Why a text is no [`Id`].
+/// The text is not an [`Id`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be 1 to {MAX_CHARACTERS} characters of at most {MAX_BYTES} bytes, none of them \
@@ -31,7 +31,7 @@ pub struct Id(String);
 pub struct InvalidId;
 
 impl Id {
-    /// The identifier's text.
+    /// The identifier as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,18 +72,18 @@ impl fmt::Display for Id {
     }
 }
 
-/// The identifier of a customization: a UUID v7, so that they sort by time of creation.
+/// The identifier of a customization: a UUID v7, which sorts by time of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CustomizationId(Uuid);
 
-/// Why a text is no [`CustomizationId`].
+/// The text is not a [`CustomizationId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a UUID in its hyphenated lower-case form")]
 pub struct InvalidCustomizationId;
 
 impl CustomizationId {
-    /// A new identifier, later than every earlier one of this process.
+    /// Generates an identifier that sorts after all earlier ones of this process.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
@@ -93,7 +93,8 @@ impl CustomizationId {
 impl FromStr for CustomizationId {
     type Err = InvalidCustomizationId;
 
-    /// Takes the one form that is ever given out, so that one customization has one path.
+    /// Accepts only the form that [`Display`](fmt::Display) writes, so that a customization has one
+    /// path.
     fn from_str(text: &str) -> Result<Self, InvalidCustomizationId> {
         let id = Uuid::try_parse(text).map_err(|_| InvalidCustomizationId)?;
         let mut canonical = Uuid::encode_buffer();

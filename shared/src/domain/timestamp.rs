@@ -1,4 +1,4 @@
-//! Points in time, as the API writes them.
+//! Timestamps in the API's format.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use time::{
 const MILLISECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// A point in time, in UTC; written in RFC 3339 with milliseconds (`2023-03-03T00:59:52.762Z`) and
-/// read in any form of RFC 3339.
+/// A point in time in UTC. It is written in RFC 3339 with milliseconds
+/// (`2023-03-03T00:59:52.762Z`), and parsed from any form of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(OffsetDateTime);
 
-/// Why a text is no [`Timestamp`].
+/// The text is not a [`Timestamp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a date and time of RFC 3339, such as 2023-03-03T00:59:52.762Z")]
 pub struct InvalidTimestamp;
 
 impl Timestamp {
-    /// The present moment by the machine's clock.
+    /// The current time of the machine's clock.
     #[must_use]
     pub fn now() -> Self {
         Self(OffsetDateTime::now_utc())

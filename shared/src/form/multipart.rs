@@ -1,17 +1,17 @@
-//! The multipart body of a form (RFC 7578, RFC 2046 section 5.1), in memory: parts are slices of
-//! the body, never copies.
+//! Multipart bodies (RFC 7578, RFC 2046 section 5.1) in memory: parts are slices of the body, not
+//! copies.
 
 use bytes::Bytes;
 use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
-/// The longest boundary (RFC 2046, section 5.1.1), in characters.
+/// The length limit of a boundary (RFC 2046, section 5.1.1), in characters.
 const MAX_BOUNDARY: usize = 70;
 
-/// The most parts that are read of one form: an honest one has four.
+/// The most parts of a form. A valid one has at most four.
 const MAX_PARTS: usize = 32;
 
-/// The most headers of one part: an honest one has two.
+/// The most headers of a part. Clients send two.
 const MAX_HEADERS: usize = 16;
 
 /// A part of a form.
@@ -19,7 +19,7 @@ const MAX_HEADERS: usize = 16;
 pub(super) struct Part {
     /// The field's name.
     pub(super) name: String,
-    /// The name of the file it was read from.
+    /// The file name.
     pub(super) file_name: Option<String>,
     /// The field's value.
     pub(super) content: Bytes,
@@ -42,7 +42,7 @@ pub(super) enum Malformed {
     TooManyParts,
 }
 
-/// The boundary that a content type's parameters name.
+/// Extracts the boundary of a content type.
 pub(super) fn boundary(content_type: &mime::Mime) -> Result<&str, Malformed> {
     let mut boundaries = content_type.params().filter(|(name, _)| *name == mime::BOUNDARY);
     let (Some((_, boundary)), None) = (boundaries.next(), boundaries.next()) else {
@@ -53,8 +53,7 @@ pub(super) fn boundary(content_type: &mime::Mime) -> Result<&str, Malformed> {
     if fits { Ok(boundary) } else { Err(Malformed::Boundary) }
 }
 
-/// The parts of `body`, in their order. What stands before the first and after the last is passed
-/// over, as RFC 2046 wants it.
+/// Splits `body` into its parts. Skips the preamble and the epilogue (RFC 2046).
 pub(super) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed> {
     let first = format!("--{boundary}");
     let later = format!("\r\n{first}");
@@ -71,7 +70,7 @@ pub(super) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
         if parts.len() == MAX_PARTS {
             return Err(Malformed::TooManyParts);
         }
-        // Two delimiters that share a line end have no part between them.
+        // Two delimiters that share a line end enclose no part.
         let part = body.get(open.end..close.start).ok_or(Malformed::Headers)?;
         parts.push(Part::read(&body.slice_ref(part))?);
         open = close;
@@ -79,7 +78,7 @@ pub(super) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
     Ok(parts)
 }
 
-/// A line that separates parts.
+/// A line between parts.
 struct Delimiter {
     start: usize,
     end: usize,
@@ -87,8 +86,8 @@ struct Delimiter {
 }
 
 impl Delimiter {
-    /// The delimiter whose boundary stands at `start..end`; none if its line goes on, for then it
-    /// is only a line that begins like one.
+    /// The delimiter with the boundary at `start..end`, or `None` if the line continues: then it is
+    /// part of the content.
     fn new(body: &[u8], start: usize, end: usize) -> Option<Self> {
         let rest = body.get(end..)?;
         if rest.starts_with(b"--") {
@@ -129,7 +128,7 @@ impl Part {
 struct Disposition {
     name: Option<String>,
     file_name: Option<String>,
-    /// `filename*`: not in forms by RFC 7578, but some clients send it for names beyond ASCII.
+    /// `filename*`: RFC 7578 forbids it, but some clients send it for names beyond ASCII.
     extended_file_name: Option<String>,
 }
 
@@ -160,7 +159,7 @@ impl Disposition {
     }
 }
 
-/// A parameter's value, quoted or not, and what follows the semicolon after it.
+/// Parses a parameter's value, quoted or not. Returns it with the text after its semicolon.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = text.split_once(';').unwrap_or((text, ""));
@@ -171,7 +170,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     loop {
         match characters.next()? {
             '"' => break,
-            // Elsewhere a backslash is itself: some clients send whole Windows paths.
+            // Any other backslash is literal: some clients send complete Windows paths.
             '\\' if characters.as_str().starts_with(['"', '\\']) => value.extend(characters.next()),
             character => value.push(character),
         }
@@ -180,7 +179,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     if rest.is_empty() { Some((value, rest)) } else { Some((value, rest.strip_prefix(';')?)) }
 }
 
-/// An extended value (RFC 8187, section 3.2), of which only UTF-8 is taken.
+/// Decodes an extended value (RFC 8187, section 3.2) in UTF-8.
 fn extended(value: &str) -> Option<String> {
     let (charset, value) = value.split_once('\'')?;
     let (_language, value) = value.split_once('\'')?;
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_read_in_their_order() {
+    fn parts_are_parsed_in_their_order() {
         let body = "a preamble\r\n--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n\
             --B \t\r\ncontent-disposition: Form-Data; filename=f; name=b\r\nContent-Type: x/y\r\n\r\n\
             \r\n--Bad\r\n--C\r\n\r\n--B--an epilogue\r\n--B\r\n";
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn dispositions_are_read_as_clients_write_them() {
+    fn content_dispositions_of_real_clients_are_parsed() {
         for (parameters, expected) in [
             (r#"name="file"; filename="a.tgz""#, Some(("file", Some("a.tgz")))),
             ("name=file;filename=a.tgz", Some(("file", Some("a.tgz")))),

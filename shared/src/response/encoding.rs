@@ -23,7 +23,7 @@ const MAX_BODY_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
 pub struct EncodedResponse {
     /// The response.
     pub response: Response,
-    /// Whether the body is base64, which the gateway decodes.
+    /// True if the body is base64, which the gateway decodes.
     pub is_base64: bool,
 }
 

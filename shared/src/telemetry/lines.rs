@@ -1,8 +1,8 @@
-//! The form of a log line: one JSON object, all in printable ASCII, the fields of the spans around
-//! it beside its own.
+//! The format of a log line: one JSON object in printable ASCII, with the fields of the event and of
+//! its spans side by side.
 //!
-//! The formatters that there are put the fields of spans into objects of their own, where no query
-//! looks for them, or repeat a key that a span and the event share.
+//! Existing formatters nest the fields of spans, where queries do not find them, or repeat a key that
+//! a span and the event share.
 
 use std::{
     fmt::{self, Write as _},
@@ -25,19 +25,19 @@ use tracing_subscriber::{
 use super::milliseconds;
 use crate::domain::Timestamp;
 
-/// Writes each event as a line, and each span of the level `DEBUG` as it closes.
+/// Writes a line per event, and a line per span of the level `DEBUG` when it closes.
 pub(super) struct Lines<W> {
     service: &'static str,
     write: W,
 }
 
 impl<W: Fn(&[u8])> Lines<W> {
-    /// Lines of `service`, each given to `write` with its line end.
+    /// Passes the lines of `service`, each with its line end, to `write`.
     pub(super) fn new(service: &'static str, write: W) -> Self {
         Self { service, write }
     }
 
-    /// Writes a line of these fields and those of the spans from the root down to `within`.
+    /// Writes a line with the fields of the event and of the spans from the root down to `within`.
     fn line<S>(&self, level: Level, own: &Fields, within: Option<&SpanRef<'_, S>>)
     where
         S: for<'a> LookupSpan<'a>,
@@ -54,7 +54,7 @@ impl<W: Fn(&[u8])> Lines<W> {
             }
         }
         fields.extend(own);
-        // Texts and numbers always serialize.
+        // Strings and numbers always serialize.
         if let Ok(mut line) = serde_json::to_vec(&fields) {
             line.push(b'\n');
             (self.write)(&line);
@@ -62,7 +62,7 @@ impl<W: Fn(&[u8])> Lines<W> {
     }
 }
 
-/// What is remembered of a span.
+/// The start and the fields of an open span.
 struct Opened {
     at: Instant,
     fields: Fields,
@@ -97,7 +97,7 @@ where
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
-        // A request has a line of its own.
+        // The adapter writes the line of the request's span.
         if *span.metadata().level() != Level::DEBUG {
             return;
         }
@@ -111,12 +111,12 @@ where
     }
 }
 
-/// The fields of a span or an event, in the order in which they came.
+/// The fields of a span or an event, in their order.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
-    /// Sets a field; JSON readers differ on a key that comes twice.
+    /// Sets a field. A repeated key would be ambiguous: JSON readers differ on it.
     fn set(&mut self, name: &'static str, value: Value) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
@@ -167,15 +167,14 @@ impl Serialize for Fields {
     }
 }
 
-/// Prints lines of JSON, escaping whatever is not printable ASCII: JSON itself lets pass C1
-/// controls, which some terminals obey, and marks of writing direction, which make a line read
-/// other than it is.
+/// Prints lines of JSON, with everything but printable ASCII escaped. JSON itself allows C1 control
+/// characters, which some terminals execute, and characters that change the writing direction.
 pub(crate) fn print(json: &[u8]) {
-    // Nobody is left to tell when standard output is gone.
+    // There is no way to report that standard output is closed.
     let _ = io::stdout().write_all(ascii(&String::from_utf8_lossy(json)).as_bytes());
 }
 
-/// `json` with escapes in place of all but printable ASCII and line ends.
+/// Escapes everything but printable ASCII and line ends.
 fn ascii(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
@@ -183,7 +182,7 @@ fn ascii(json: &str) -> String {
             escaped.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // A string takes all that is written to it.
+                // Writing to a string does not fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         }
@@ -191,7 +190,7 @@ fn ascii(json: &str) -> String {
     escaped
 }
 
-/// The lines that `work` writes.
+/// Collects the lines that `work` writes.
 #[cfg(test)]
 pub(crate) fn written_by(work: impl FnOnce()) -> Vec<Value> {
     use std::sync::{Arc, Mutex};
@@ -212,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_the_fields_of_the_spans_around_it_beside_its_own() {
+    fn a_line_has_the_fields_of_its_spans_beside_its_own() {
         let lines = written_by(|| {
             let outer = tracing::error_span!("outer", a = 1, b = tracing::field::Empty, c = true);
             outer.in_scope(|| {
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_printable_ascii_is_escaped() {
+    fn everything_but_printable_ascii_is_escaped() {
         let json = "{\"cause\":\"a\u{9b}2J\u{202e}\u{7f}é😀\"}\n";
         let escaped = "{\"cause\":\"a\\u009b2J\\u202e\\u007f\\u00e9\\ud83d\\ude00\"}\n";
         assert_eq!(ascii(json), escaped);
