@@ -280,10 +280,15 @@ def allowed_resources(action):
 
 def allowed_condition(action):
     """Returns the condition of an action. Functions write only partitions of customizations, and check catalogs."""
-    leading_keys = {"dynamodb:PutItem": "CUSTOMIZATIONS#*", "dynamodb:ConditionCheckItem": "CATALOG#*"}
-    if action in leading_keys:
-        return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [leading_keys[action]]}}
-    return None
+    conditions = {
+        "dynamodb:PutItem": {
+            "StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"},
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["CUSTOMIZATIONS#*"]},
+        },
+        "dynamodb:ConditionCheckItem": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["CATALOG#*"]}},
+        "s3:PutObject": {"Null": {"s3:if-none-match": "false"}},
+    }
+    return conditions.get(action)
 
 
 def check_role(role):

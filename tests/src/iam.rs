@@ -14,7 +14,10 @@
 //! assert_eq!(permissions[0].item, Some(("CATALOG#c".into(), "CATALOG".into())));
 //! ```
 
-use http::{HeaderMap, Method, header::AUTHORIZATION};
+use http::{
+    HeaderMap, Method,
+    header::{AUTHORIZATION, IF_NONE_MATCH},
+};
 use serde_json::Value;
 
 /// A permission that a role must grant.
@@ -24,6 +27,9 @@ pub struct Permission {
     pub action: String,
     /// Partition key and sort key of the item; `None` for several items, and for S3.
     pub item: Option<(String, String)>,
+    /// The value of the request's IAM condition key: `dynamodb:EnclosingOperation` for a DynamoDB
+    /// action in a transaction, `s3:if-none-match` for an S3 action with that header.
+    pub condition: Option<(&'static str, String)>,
 }
 
 /// The permissions that a request requires.
@@ -40,7 +46,7 @@ pub fn permissions(
         None if !headers.contains_key(AUTHORIZATION) && !path.contains("X-Amz-Signature=") => {
             vec![]
         }
-        None => s3_permissions(method),
+        None => s3_permissions(method, headers),
     }
 }
 
@@ -48,7 +54,7 @@ fn dynamodb_permissions(operation: &str, body: &[u8]) -> Vec<Permission> {
     let request: Value = serde_json::from_slice(body).expect("the request is JSON");
     if operation != "TransactWriteItems" {
         let action = format!("dynamodb:{operation}");
-        return vec![Permission { action, item: item_key(&request) }];
+        return vec![Permission { action, item: item_key(&request), condition: None }];
     }
     // A transaction has no action of its own: it requires the action of each of its writes.
     let actions = request["TransactItems"].as_array().expect("a transaction has actions");
@@ -57,6 +63,7 @@ fn dynamodb_permissions(operation: &str, body: &[u8]) -> Vec<Permission> {
         .map(|(kind, action)| Permission {
             action: format!("dynamodb:{kind}Item"),
             item: item_key(action),
+            condition: Some(("dynamodb:EnclosingOperation", operation.to_owned())),
         })
         .collect()
 }
@@ -67,7 +74,7 @@ fn item_key(action: &Value) -> Option<(String, String)> {
     Some((text("PK")?, text("SK")?))
 }
 
-fn s3_permissions(method: &Method) -> Vec<Permission> {
+fn s3_permissions(method: &Method, headers: &HeaderMap) -> Vec<Permission> {
     let actions = match *method {
         Method::PUT => vec!["s3:PutObject".to_owned()],
         Method::GET => vec!["s3:GetObject".to_owned()],
@@ -76,5 +83,8 @@ fn s3_permissions(method: &Method) -> Vec<Permission> {
         Method::HEAD => vec!["s3:GetObject".to_owned(), "s3:ListBucket".to_owned()],
         _ => vec![format!("s3:{method}")],
     };
-    actions.into_iter().map(|action| Permission { action, item: None }).collect()
+    let if_none_match = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let condition = if_none_match.map(|value| ("s3:if-none-match", value.to_owned()));
+    let permission = |action| Permission { action, item: None, condition: condition.clone() };
+    actions.into_iter().map(permission).collect()
 }

@@ -77,11 +77,20 @@ async fn the_write_function_uses_exactly_the_permissions_of_its_role() {
         create.await.unwrap();
     }
     let permissions = stack.take_permissions();
-    // The role's condition on `dynamodb:LeadingKeys`.
-    for Permission { action, item } in &permissions {
+    // The conditions of the role in template.yaml.
+    for Permission { action, item, condition } in &permissions {
+        let condition = condition.as_ref().map(|(key, value)| (*key, value.as_str()));
         let leading_keys = match action.as_str() {
-            "dynamodb:PutItem" => "CUSTOMIZATIONS#",
+            "dynamodb:PutItem" => {
+                let in_transaction = ("dynamodb:EnclosingOperation", "TransactWriteItems");
+                assert_eq!(condition, Some(in_transaction));
+                "CUSTOMIZATIONS#"
+            }
             "dynamodb:ConditionCheckItem" => "CATALOG#",
+            "s3:PutObject" => {
+                assert_eq!(condition, Some(("s3:if-none-match", "*")));
+                continue;
+            }
             _ => continue,
         };
         let (partition, _) = item.as_ref().expect("a write has one item");

@@ -16,6 +16,9 @@ const READ_BY_LIBC: &str = "MALLOC_MMAP_THRESHOLD_";
 /// A variable that replaces `CSP_JWKS_URL`: the functions require exactly one of both.
 const ALTERNATIVE_TO_JWKS_URL: &str = "CSP_JWKS";
 
+/// The functions start without it.
+const OPTIONAL: &str = "CSP_AUDIENCES";
+
 fn template() -> Yaml {
     let text = fs::read_to_string(workspace().join("template.yaml")).unwrap();
     yaml_serde::from_str(&text).unwrap()
@@ -44,7 +47,9 @@ async fn each_function_requires_exactly_the_variables_of_the_template() {
     for function in FunctionName::ALL {
         let mut names = variables(&template["Globals"]["Function"]);
         names.extend(variables(&resource(&template, function)["Properties"]));
-        assert!(names.remove(READ_BY_LIBC) && names.remove(ALTERNATIVE_TO_JWKS_URL));
+        for name in [READ_BY_LIBC, ALTERNATIVE_TO_JWKS_URL, OPTIONAL] {
+            assert!(names.remove(name), "the template sets {name}");
+        }
         let environment = |without: Option<&str>| {
             let mut environment = Environment::default();
             let complete = stack.stack().environment();
