@@ -186,10 +186,6 @@ def runbook_headings():
     return set(re.findall(r"^#+ `?(.*?)`?$", text, re.MULTILINE))
 
 
-def lists(value):
-    return value if isinstance(value, list) else [value]
-
-
 def differences(actual, expected, path=""):
     """Returns the differences between `actual` and `expected`. Extra keys of a mapping are no differences."""
     if isinstance(expected, dict) and isinstance(actual, dict):

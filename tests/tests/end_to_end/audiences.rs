@@ -1,11 +1,11 @@
-//! Audiences: where `CSP_AUDIENCES` is set, `aud` or `azp` of a token must hold one of them.
+//! Audiences: if `CSP_AUDIENCES` is set, `aud` or `azp` of a token must hold one of them.
 
 use local::csp::Token;
 use serde_json::{Value, json};
 use tests::{api::Problem, stack::TestStack};
 
-/// A path that every valid token gets a 404 for.
-const PATH: &str = "/v1/catalogs/nobodys/customizations/x";
+/// The path of a missing catalog: a valid token gets a 404.
+const PATH: &str = "/v1/catalogs/missing/customizations/x";
 
 #[tokio::test]
 async fn a_token_for_another_audience_is_refused() {
@@ -25,13 +25,13 @@ async fn a_token_for_another_audience_is_refused() {
         (json!([["catalog"]]), json!(7), false),
     ] {
         let token = Token::default().claim("aud", aud.clone()).claim("azp", azp.clone());
-        let answer = stack.api_with(token).get(PATH).await;
+        let response = stack.api_with(token).get(PATH).await;
         if is_accepted {
-            answer.assert_problem(&Problem::CATALOG_NOT_FOUND);
+            response.assert_problem(&Problem::CATALOG_NOT_FOUND);
         } else {
-            answer.assert_problem(&Problem::UNAUTHENTICATED);
+            response.assert_problem(&Problem::UNAUTHENTICATED);
             assert_eq!(
-                stack.logged_cause_of(&answer),
+                stack.logged_cause_of(&response),
                 "the token is for another audience",
                 "{aud} {azp}"
             );
@@ -44,7 +44,7 @@ async fn a_token_for_another_audience_is_refused() {
 async fn without_configured_audiences_a_token_for_any_audience_is_accepted() {
     let stack = TestStack::start_with(&[("CSP_AUDIENCES", Some(""))]).await;
     for aud in [Value::Null, json!("other"), json!(["other"])] {
-        let answer = stack.api_with(Token::default().claim("aud", aud)).get(PATH).await;
-        answer.assert_problem(&Problem::CATALOG_NOT_FOUND);
+        let response = stack.api_with(Token::default().claim("aud", aud)).get(PATH).await;
+        response.assert_problem(&Problem::CATALOG_NOT_FOUND);
     }
 }

@@ -144,8 +144,9 @@ async fn concurrent_imports_of_one_file_have_the_result_of_one() {
 async fn only_one_of_two_concurrent_imports_gets_a_new_catalog() {
     let (stack, proxy) = stack_and_proxy().await;
     // Delays the write of the catalog until both imports have looked for it.
-    let matcher = RequestMatcher { operation: "PutItem", texts: Vec::new() };
-    proxy.inject(Fault::Delay(Duration::from_secs(3)), matcher, Times::Always);
+    let matcher =
+        RequestMatcher { operation: "TransactWriteItems", texts: vec!["CATALOG#new".to_owned()] };
+    let delay = proxy.inject(Fault::Delay(Duration::from_secs(3)), matcher, Times::Always);
     let mut imports = Vec::new();
     for organization in ["a", "b"] {
         let file = stack.directory().join(format!("{organization}.json"));
@@ -165,6 +166,7 @@ async fn only_one_of_two_concurrent_imports_gets_a_new_catalog() {
         assert!(message.ends_with("; it cannot be given away\n"), "{message}");
     }
     assert_eq!(winners.len(), 1, "{winners:?}");
+    assert!(delay.count() >= 2, "both imports have tried to write the catalog");
     let contents = stack.contents().await;
     let catalog = &contents.items[&("CATALOG#new".to_owned(), "CATALOG".to_owned())];
     assert_eq!(catalog["org_id"].as_s().unwrap(), winners[0]);

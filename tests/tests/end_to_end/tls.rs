@@ -1,15 +1,15 @@
-//! TLS between the functions and their dependencies, as in production.
+//! TLS connections from the functions to the stores and the JWKS endpoint, as in production.
 
 use std::path::PathBuf;
 
 use tests::{api::Problem, form::Form, stack::TestStack};
 use tls_proxy::{Authority, Certificate, TlsProxy};
 
-/// A stack whose functions reach its stores and its JWKS endpoint by TLS.
+/// A stack whose functions reach the stores and the JWKS endpoint of another stack over TLS.
 struct TlsStack {
     stack: TestStack,
     s3: TlsProxy,
-    _others: [TlsProxy; 2],
+    _dynamodb_and_jwks: [TlsProxy; 2],
 }
 
 /// The certificates of DynamoDB, S3 and the JWKS endpoint.
@@ -18,8 +18,8 @@ type Certificates = [Certificate; 3];
 const VALID: Certificates = [Certificate::Valid; 3];
 
 impl TlsStack {
-    /// Starts a stack whose functions trust `trusted`, and reach the stores of `stores` by
-    /// certificates of `authority`.
+    /// Starts a stack whose functions trust the authority `trusted`. `authority` issues the
+    /// certificates of the proxies in front of the dependencies of `stores`.
     async fn start(
         stores: &TestStack,
         authority: &Authority,
@@ -28,9 +28,9 @@ impl TlsStack {
     ) -> Self {
         let environment = stores.stack().environment().clone();
         let proxy = async |name: &str, certificate| {
-            let url = environment.get(name).expect("the stores are configured");
+            let url = environment.get(name).expect("the dependency is configured");
             let upstream = url.trim_start_matches("http://").trim_end_matches('/');
-            TlsProxy::start(upstream, authority, certificate).await.expect("a proxy starts")
+            TlsProxy::start(upstream, authority, certificate).await.expect("the proxy starts")
         };
         let dynamodb = proxy("AWS_ENDPOINT_URL_DYNAMODB", certificates[0]).await;
         let s3 = proxy("AWS_ENDPOINT_URL_S3", certificates[1]).await;
@@ -44,7 +44,7 @@ impl TlsStack {
             ("SSL_CERT_FILE", roots.to_str()),
         ])
         .await;
-        Self { stack, s3, _others: [dynamodb, jwks] }
+        Self { stack, s3, _dynamodb_and_jwks: [dynamodb, jwks] }
     }
 }
 
@@ -65,11 +65,11 @@ async fn every_operation_works_over_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_valid_is_a_503_with_its_cause_in_the_log() {
+async fn an_invalid_certificate_is_a_503_and_its_cause_is_logged() {
     const EXPIRED: &str = "invalid peer certificate: certificate expired";
     const WRONG_HOST: &str = "invalid peer certificate: certificate not valid for name";
     const UNTRUSTED: &str = "invalid peer certificate: UnknownIssuer";
-    let (authority, stranger) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let (authority, other_authority) = (Authority::new().unwrap(), Authority::new().unwrap());
     let stores = TestStack::start().await;
     let before = stores.contents().await;
     for (dependency, operation) in
@@ -78,15 +78,15 @@ async fn a_certificate_that_is_not_valid_is_a_503_with_its_cause_in_the_log() {
         for (certificate, trusted, cause) in [
             (Certificate::Expired, &authority, EXPIRED),
             (Certificate::WrongHost, &authority, WRONG_HOST),
-            (Certificate::Valid, &stranger, UNTRUSTED),
+            (Certificate::Valid, &other_authority, UNTRUSTED),
         ] {
             println!("{operation}: {cause}");
             let mut certificates = VALID;
             certificates[dependency] = certificate;
             let tls = TlsStack::start(&stores, &authority, trusted, certificates).await;
-            let answer = tls.stack.api().create(Form::upload()).await;
-            answer.assert_problem(&Problem::UNAVAILABLE);
-            let logged = tls.stack.logged_cause_of(&answer);
+            let response = tls.stack.api().create(Form::upload()).await;
+            response.assert_problem(&Problem::UNAVAILABLE);
+            let logged = tls.stack.logged_cause_of(&response);
             assert!(logged.contains(cause), "{logged}");
             if trusted.pem() == authority.pem() {
                 assert!(logged.contains(operation), "{logged}");

@@ -1,5 +1,5 @@
-//! A TLS-terminating proxy with a throw-away certificate authority: puts TLS in front of a server
-//! that speaks plain HTTP, as it is in production.
+//! TLS-terminating proxy with a temporary certificate authority. It adds TLS, as in production, to
+//! a server that speaks plain HTTP.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +52,7 @@ pub enum TlsProxyError {
     Listen(#[from] io::Error),
 }
 
-/// A certificate authority, valid as long as the process.
+/// A certificate authority. Its key exists only in memory.
 #[derive(Debug)]
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -61,7 +61,7 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub enum Certificate {
     /// Valid for 127.0.0.1.
     Valid,
-    /// Of another host.
+    /// Valid for another host.
     WrongHost,
     /// Expired an hour ago.
     Expired,
@@ -76,8 +76,8 @@ impl Authority {
     pub fn new() -> Result<Self, TlsProxyError> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let mut params = CertificateParams::default();
-        // A client looks its roots up by name, so each authority has a name of its own.
-        let name = format!("throw-away authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        // Each authority has a unique name, because clients look up trusted roots by name.
+        let name = format!("temporary authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages.push(KeyUsagePurpose::KeyCertSign);
@@ -109,7 +109,7 @@ impl Authority {
     }
 }
 
-/// A running proxy. When dropped, it accepts no more connections.
+/// A running proxy. Dropping it stops it from accepting connections.
 #[derive(Debug)]
 pub struct TlsProxy {
     url: String,
