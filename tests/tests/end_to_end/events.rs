@@ -7,10 +7,23 @@ use local::{
     function::{Deployment, Function, FunctionLimits, FunctionName},
 };
 use serde_json::{Value, json};
+use shared::routes::{Operation, Permission};
 use tests::stack::{MISSING_CUSTOMIZATION, TestStack, binaries};
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../events")
+}
+
+/// The name of the file with an event for `operation`: its name in kebab case and the event's shape.
+fn file_name(operation: Operation, shape: &str) -> String {
+    let mut name = String::new();
+    for letter in format!("{operation:?}").chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    format!("{name}.{shape}.json")
 }
 
 /// The event `name` with a valid token and with `id` as its customization.
@@ -53,8 +66,12 @@ async fn every_sample_event_is_accepted_by_its_function() {
     let read = deploy(&stack, FunctionName::ReadCustomizations).await;
     let mut covered = BTreeSet::new();
     for shape in ["rest", "http"] {
-        let mut send = async |function, name: &str, id: &str| {
-            let name = format!("{name}.{shape}.json");
+        let mut send = async |operation: Operation, id: &str| {
+            let function = match operation.route().permission {
+                Permission::Write => &write,
+                Permission::Read => &read,
+            };
+            let name = file_name(operation, shape);
             let response = invoke(function, &event(&name, id)).await;
             // A response to an HTTP API has the field `cookies`, one to a REST API does not.
             assert_eq!(response.get("cookies").is_some(), shape == "http", "{name}");
@@ -63,14 +80,14 @@ async fn every_sample_event_is_accepted_by_its_function() {
             let body: Value = serde_json::from_str(body).unwrap();
             (response["statusCode"].as_u64().unwrap(), response["headers"].clone(), body)
         };
-        let (status, headers, created) = send(&write, "create-customization", "").await;
+        let (status, headers, created) = send(Operation::CreateCustomization, "").await;
         assert_eq!(status, 201, "{created}");
         let id = created["id"].as_str().unwrap();
         assert!(headers["location"].as_str().unwrap().ends_with(id));
 
-        let (status, _, customization) = send(&read, "get-customization", id).await;
+        let (status, _, customization) = send(Operation::GetCustomization, id).await;
         assert_eq!((status, &customization["id"]), (200, &created["id"]));
-        let (status, _, file) = send(&read, "get-file", "").await;
+        let (status, _, file) = send(Operation::GetFile, "").await;
         assert_eq!(status, 200, "{file}");
         assert!(
             file["url"].as_str().unwrap().contains(created["artifact"]["id"].as_str().unwrap())
@@ -79,7 +96,10 @@ async fn every_sample_event_is_accepted_by_its_function() {
     let entries = fs::read_dir(directory()).unwrap();
     let all: BTreeSet<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(covered, all);
+    assert_eq!(covered, all, "every event is sent");
+    for operation in Operation::ALL {
+        assert!(all.contains(&file_name(*operation, "rest")), "{operation:?} has an event");
+    }
 }
 
 #[tokio::test]
