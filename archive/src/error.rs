@@ -20,7 +20,24 @@ pub enum ArchiveError {
     Empty,
     /// No gzip header, or reserved flags in it (RFC 1952, section 2.3.1).
     #[error("the archive is not in gzip format; send a tar.gz")]
-    NotGzip(#[source] io::Error),
+    NotGzip,
+    /// Extra field in the gzip header, which can hide data.
+    #[error("the archive's gzip header has an extra field; compress it with `gzip`")]
+    GzipExtra,
+    /// Comment in the gzip header, which can hide data.
+    #[error("the archive's gzip header has a comment; compress it with `gzip`")]
+    GzipComment,
+    /// File name in the gzip header that no file can have.
+    #[error(
+        "the archive's gzip header has a file name of more than {limit} bytes or with control characters; compress it with `gzip -n`"
+    )]
+    GzipName {
+        /// Bytes.
+        limit: usize,
+    },
+    /// The compressed file starts with what some reader takes for a tar header.
+    #[error("the archive is an uncompressed tar as well; compress it again with `gzip -n`")]
+    GzipPolyglot,
     /// The gzip member is incomplete.
     #[error("the archive is cut short: its gzip data does not end")]
     GzipTruncated,
@@ -74,7 +91,11 @@ impl ArchiveError {
         match self {
             Self::Read(_) => "read",
             Self::Empty => "empty",
-            Self::NotGzip(_) => "not-gzip",
+            Self::NotGzip => "not-gzip",
+            Self::GzipExtra => "gzip-extra",
+            Self::GzipComment => "gzip-comment",
+            Self::GzipName { .. } => "gzip-name",
+            Self::GzipPolyglot => "gzip-polyglot",
             Self::GzipTruncated => "gzip-truncated",
             Self::GzipDamaged(_) => "gzip-damaged",
             Self::DataAfterGzip => "data-after-gzip",

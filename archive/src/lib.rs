@@ -39,9 +39,11 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `checker` | the pass over all headers |
+//! | `gzip` | the start of the compressed file |
 //! | `blocks` | one gzip member, decompressed into tar blocks |
 //! | `header` | the fields of one tar header |
 //! | `pax` | the records of one pax header |
+//! | `lookalike` | blocks that some reader takes for a tar header |
 //! | `path` | the rules for one path |
 //! | `path_set` | the rules for all paths of an archive together |
 //! | `limits` | [`ArchiveLimits`] |
@@ -52,8 +54,10 @@
 mod blocks;
 mod checker;
 mod error;
+mod gzip;
 mod header;
 mod limits;
+mod lookalike;
 mod path;
 mod path_set;
 mod pax;
