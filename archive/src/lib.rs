@@ -46,6 +46,7 @@
 //! | `lookalike` | blocks that some reader takes for a tar header |
 //! | `path` | the rules for one path |
 //! | `path_set` | the rules for all paths of an archive together |
+//! | `unicode` | properties of characters |
 //! | `limits` | [`ArchiveLimits`] |
 //! | `error` | [`ArchiveError`] |
 
@@ -61,6 +62,7 @@ mod lookalike;
 mod path;
 mod path_set;
 mod pax;
+mod unicode;
 
 use std::io::BufRead;
 
