@@ -70,6 +70,20 @@ impl<R: BufRead> BlockReader<R> {
         Ok(())
     }
 
+    /// Skips `size` bytes of data and their padding. Returns true if all their blocks are `allowed`.
+    pub(crate) fn skip_if(
+        &mut self,
+        size: u64,
+        allowed: impl Fn(&Block) -> bool,
+    ) -> Result<bool, ArchiveError> {
+        for _ in 0..size.div_ceil(BLOCK_BYTES as u64) {
+            if !allowed(self.next()?.ok_or(ArchiveError::DataTruncated)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Reads `size` bytes of data into `data`, and skips their padding. Returns true if the padding
     /// is zero.
     pub(crate) fn read(&mut self, size: usize, data: &mut Vec<u8>) -> Result<bool, ArchiveError> {

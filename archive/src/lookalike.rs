@@ -5,7 +5,10 @@
 
 use memchr::memchr;
 
-use crate::blocks::{Block, is_zero};
+use crate::{
+    blocks::{Block, is_zero},
+    path,
+};
 
 /// Offset of the checksum field.
 const CHECKSUM: usize = 148;
@@ -51,22 +54,31 @@ pub(crate) fn is_header(block: &Block) -> bool {
         || is_binary_sum(block, sums.signed)
 }
 
-/// Returns true if Perl's `Archive::Tar` takes the block for the header of an entry.
+/// Returns true if Perl's `Archive::Tar` can do harm with a block of data that it takes for a header.
 ///
-/// It computes sums modulo 65,536, and none at all for types other than files.
-pub(crate) fn is_perl_header(block: &Block) -> bool {
-    let magic = block[257..263].split(|byte| *byte == b'\0').next().unwrap_or_default();
-    let is_considered = !is_zero(block)
-        && is_zero(&block[500..])
-        && magic.trim_ascii_end().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let name = block[..100].split(|byte| *byte == b'\0').next().unwrap_or_default();
-    let has_no_checksum =
-        matches!(block[156], b'1'..=b'9') || name.trim_ascii_end().ends_with(b"/");
+/// It computes sums modulo 65,536, and none at all for types other than files. Honest data can look
+/// like an entry without a sum. It is harmless if it stays inside the directory and makes no device.
+pub(crate) fn is_harmful_to_perl(block: &Block) -> bool {
+    let magic = until_nul(&block[257..263]).trim_ascii_end();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    if is_zero(block) || !is_zero(&block[500..]) || !magic.iter().all(is_word) {
+        return false;
+    }
     let sums = Sums::of(block);
-    let is_sum = |value: i64| {
-        [sums.unsigned, sums.signed].into_iter().any(|sum| sum.rem_euclid(1 << 16) == value)
+    let is_sum = |number: Number| {
+        [sums.unsigned, sums.signed].iter().any(|sum| sum.rem_euclid(1 << 16) == number.value)
     };
-    is_considered && (has_no_checksum || numbers(block).any(|number| is_sum(number.value)))
+    let (name, link) = (until_nul(&block[..100]), until_nul(&block[157..257]));
+    let has_no_sum = matches!(block[156], b'1'..=b'9') || name.trim_ascii_end().ends_with(b"/");
+    // The text of pax records has newlines.
+    let is_safe = |path: &[u8]| path.split(|byte| *byte == b'\n').all(path::is_safe);
+    let is_harmless =
+        !name.is_empty() && is_safe(name) && is_safe(link) && is_zero(&block[329..345]);
+    (has_no_sum && !is_harmless) || numbers(block).any(is_sum)
+}
+
+fn until_nul(field: &[u8]) -> &[u8] {
+    field.split(|byte| *byte == b'\0').next().unwrap_or_default()
 }
 
 /// Returns all numbers that readers find in the checksum field as text.
