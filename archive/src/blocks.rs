@@ -1,13 +1,13 @@
 //! One gzip member, decompressed through one buffer into tar blocks.
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, Chain, Cursor, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 
-use crate::error::ArchiveError;
+use crate::{error::ArchiveError, gzip::Start};
 
 /// Bytes of a tar block.
-const BLOCK_BYTES: usize = 512;
+pub(crate) const BLOCK_BYTES: usize = 512;
 
 /// Bytes of the buffer, a whole number of blocks. With smaller buffers the decompressor leaves its
 /// fast path: 64 KiB costs 11 % more time.
@@ -18,7 +18,7 @@ pub(crate) type Block = [u8; BLOCK_BYTES];
 
 /// Reads the tar blocks of an archive in order.
 pub(crate) struct BlockReader<R> {
-    gzip: GzDecoder<Source<R>>,
+    gzip: GzDecoder<Chain<Cursor<Vec<u8>>, Source<R>>>,
     buffer: Box<[u8]>,
     /// Range of the buffer that is not consumed yet. A refill fills the buffer up to its end or
     /// the end of the tar, so no block is split between two refills.
@@ -29,14 +29,13 @@ pub(crate) struct BlockReader<R> {
 }
 
 impl<R: BufRead> BlockReader<R> {
-    /// Reads the gzip header. `limit` is the maximum number of decompressed bytes.
+    /// Reads and checks the gzip header. `limit` is the maximum number of decompressed bytes.
     pub(crate) fn new(archive: R, limit: u64) -> Result<Self, ArchiveError> {
         let mut source = Source { reader: archive, failed: false };
-        if source.is_at_end().map_err(ArchiveError::Read)? {
-            return Err(ArchiveError::Empty);
-        }
+        let start = Start::read(&mut source).map_err(ArchiveError::Read)?;
+        start.check()?;
         let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        let gzip = GzDecoder::new(source);
+        let gzip = GzDecoder::new(Cursor::new(start.bytes().to_vec()).chain(source));
         Ok(Self { gzip, buffer, start: 0, end: 0, unpacked_bytes: 0, limit })
     }
 
@@ -69,6 +68,20 @@ impl<R: BufRead> BlockReader<R> {
             left -= step as u64;
         }
         Ok(())
+    }
+
+    /// Skips `size` bytes of data and their padding. Returns true if all their blocks are `allowed`.
+    pub(crate) fn skip_if(
+        &mut self,
+        size: u64,
+        allowed: impl Fn(&Block) -> bool,
+    ) -> Result<bool, ArchiveError> {
+        for _ in 0..size.div_ceil(BLOCK_BYTES as u64) {
+            if !allowed(self.next()?.ok_or(ArchiveError::DataTruncated)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads `size` bytes of data into `data`, and skips their padding. Returns true if the padding
@@ -135,7 +148,7 @@ impl<R: BufRead> BlockReader<R> {
     fn check_end(&mut self) -> Result<(), ArchiveError> {
         // Several gzip members, or other data: some readers stop after the first member, others
         // read all members.
-        if !self.gzip.get_mut().is_at_end().map_err(ArchiveError::Read)? {
+        if !self.gzip.get_mut().fill_buf().map_err(ArchiveError::Read)?.is_empty() {
             return Err(ArchiveError::DataAfterGzip);
         }
         if !self.end.is_multiple_of(BLOCK_BYTES) {
@@ -146,9 +159,8 @@ impl<R: BufRead> BlockReader<R> {
 
     fn gzip_error(&self, error: io::Error) -> ArchiveError {
         match error.kind() {
-            _ if self.gzip.get_ref().failed => ArchiveError::Read(error),
+            _ if self.gzip.get_ref().get_ref().1.failed => ArchiveError::Read(error),
             ErrorKind::UnexpectedEof => ArchiveError::GzipTruncated,
-            _ if self.gzip.header().is_none() => ArchiveError::NotGzip(error),
             _ => ArchiveError::GzipDamaged(error),
         }
     }
@@ -158,13 +170,6 @@ impl<R: BufRead> BlockReader<R> {
 struct Source<R> {
     reader: R,
     failed: bool,
-}
-
-impl<R: BufRead> Source<R> {
-    /// Returns true if there are no more bytes.
-    fn is_at_end(&mut self) -> io::Result<bool> {
-        self.fill_buf().map(<[u8]>::is_empty)
-    }
 }
 
 impl<R: BufRead> Read for Source<R> {

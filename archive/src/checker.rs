@@ -4,9 +4,10 @@ use std::io::BufRead;
 
 use crate::{
     ArchiveLimits, Entry, EntryKind, Summary,
-    blocks::{BlockReader, is_zero},
+    blocks::{BLOCK_BYTES, Block, BlockReader, is_zero},
     error::{ArchiveError, EntryError, EntryRef, Escaped, RefusedType},
-    header::{self, Header, HeaderType, MetadataType},
+    header::{self, Header, HeaderType, MetadataType, PathSource},
+    lookalike::is_harmful_to_perl,
     path,
     path_set::PathSet,
     pax::{PaxOverrides, PaxParser},
@@ -91,6 +92,11 @@ impl<'a, R: BufRead, V: FnMut(Entry<'_>)> Checker<'a, R, V> {
         if !self.blocks.read(size, &mut self.metadata)? {
             return Err(self.error_by_number(EntryError::MetadataPadding));
         }
+        if header.is_perl_directory()
+            && self.metadata_blocks().any(|block| is_harmful_to_perl(&block))
+        {
+            return Err(self.error_by_number(EntryError::DataIsHeader));
+        }
         let pending = match kind {
             MetadataType::GlobalPax => {
                 self.pax.parse_global(&self.metadata).map(|()| Pending::GlobalPax)
@@ -123,8 +129,17 @@ impl<'a, R: BufRead, V: FnMut(Entry<'_>)> Checker<'a, R, V> {
         }
         header.check_metadata_name()?;
         let limit = self.limits.metadata_bytes;
-        let size = usize::try_from(header.check_numbers()?).ok().filter(|size| *size <= limit);
+        let size = usize::try_from(header.check_fields()?).ok().filter(|size| *size <= limit);
         size.ok_or(EntryError::MetadataSize { limit })
+    }
+
+    /// Returns the blocks of the last metadata header's data.
+    fn metadata_blocks(&self) -> impl Iterator<Item = Block> {
+        self.metadata.chunks(BLOCK_BYTES).map(|data| {
+            let mut block = [0; BLOCK_BYTES];
+            block.iter_mut().zip(data).for_each(|(to, from)| *to = *from);
+            block
+        })
     }
 
     /// Checks a file or a directory, and skips its data.
@@ -138,6 +153,8 @@ impl<'a, R: BufRead, V: FnMut(Entry<'_>)> Checker<'a, R, V> {
         let refused = |error| error_by_path(&self.path, error);
         let size = check_fields(header, kind, pending).map_err(refused)?;
         let path = path::check(&self.path, kind, self.limits.path_bytes).map_err(refused)?;
+        let source = path_source(&self.metadata, pending);
+        header.check_own_path(source).map_err(refused)?;
         self.paths.insert(path, kind).map_err(refused)?;
 
         self.entries += 1;
@@ -148,23 +165,23 @@ impl<'a, R: BufRead, V: FnMut(Entry<'_>)> Checker<'a, R, V> {
             self.files += 1;
         }
         (self.visit)(Entry { path, size, kind });
+        if matches!(source, PathSource::Pax(_)) && header.is_perl_directory() {
+            let is_harmless = |block: &_| !is_harmful_to_perl(block);
+            let is_safe = self.blocks.skip_if(size, is_harmless)?;
+            return if is_safe { Ok(()) } else { Err(refused(EntryError::DataIsHeader)) };
+        }
         self.blocks.skip(size)
     }
 
     /// Copies the current entry's path to `self.path`: from the metadata header if it holds one,
     /// else from the entry's own header.
     fn read_path(&mut self, header: &Header<'_>, pending: &Pending) -> Result<(), EntryError> {
-        let override_path = match pending {
-            Pending::LongName => Some(self.metadata.as_slice()),
-            Pending::Pax(overrides) => {
-                overrides.path.clone().and_then(|range| self.metadata.get(range))
-            }
-            Pending::Nothing | Pending::GlobalPax => None,
-        };
         self.path.clear();
-        match override_path {
-            Some(path) => self.path.extend_from_slice(path),
-            None => header.append_path(&mut self.path)?,
+        match path_source(&self.metadata, pending) {
+            PathSource::Header => self.path.extend_from_slice(&header.own_path()?),
+            PathSource::Pax(path) | PathSource::LongName(path) => {
+                self.path.extend_from_slice(path);
+            }
         }
         Ok(())
     }
@@ -206,6 +223,19 @@ impl<'a, R: BufRead, V: FnMut(Entry<'_>)> Checker<'a, R, V> {
     }
 }
 
+/// Finds the part of the archive that gives the current entry's path.
+fn path_source<'a>(metadata: &'a [u8], pending: &Pending) -> PathSource<'a> {
+    match pending {
+        Pending::Nothing | Pending::GlobalPax => PathSource::Header,
+        Pending::Pax(overrides) => overrides
+            .path
+            .clone()
+            .and_then(|range| metadata.get(range))
+            .map_or(PathSource::Header, PathSource::Pax),
+        Pending::LongName => PathSource::LongName(metadata),
+    }
+}
+
 fn error_by_path(path: &[u8], error: EntryError) -> ArchiveError {
     ArchiveError::Entry { entry: EntryRef::Path(Escaped::new(path)), error }
 }
@@ -216,8 +246,8 @@ fn check_fields(
     kind: EntryKind,
     pending: &Pending,
 ) -> Result<u64, EntryError> {
-    let size = header.check_numbers()?;
-    header.check_entry()?;
+    let size = header.check_fields()?;
+    header.check_entry(kind)?;
     // `tarfile` takes the data of a directory for headers, other readers skip it.
     if kind == EntryKind::Directory && size != 0 {
         return Err(EntryError::DirectoryData);

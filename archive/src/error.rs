@@ -5,6 +5,8 @@ use std::{
     io,
 };
 
+use crate::unicode::is_default_ignorable;
+
 /// Reason for refusing an archive.
 ///
 /// The text is for the sender: it names the entry and the rule, and says what to change. Bytes of
@@ -20,7 +22,24 @@ pub enum ArchiveError {
     Empty,
     /// No gzip header, or reserved flags in it (RFC 1952, section 2.3.1).
     #[error("the archive is not in gzip format; send a tar.gz")]
-    NotGzip(#[source] io::Error),
+    NotGzip,
+    /// Extra field in the gzip header, which can hide data.
+    #[error("the archive's gzip header has an extra field; compress it with `gzip`")]
+    GzipExtra,
+    /// Comment in the gzip header, which can hide data.
+    #[error("the archive's gzip header has a comment; compress it with `gzip`")]
+    GzipComment,
+    /// File name in the gzip header that no file can have.
+    #[error(
+        "the archive's gzip header has a file name of more than {limit} bytes or with control characters; compress it with `gzip -n`"
+    )]
+    GzipName {
+        /// Bytes.
+        limit: usize,
+    },
+    /// The compressed file starts with what some reader takes for a tar header.
+    #[error("the archive is an uncompressed tar as well; compress it again with `gzip -n`")]
+    GzipPolyglot,
     /// The gzip member is incomplete.
     #[error("the archive is cut short: its gzip data does not end")]
     GzipTruncated,
@@ -74,7 +93,11 @@ impl ArchiveError {
         match self {
             Self::Read(_) => "read",
             Self::Empty => "empty",
-            Self::NotGzip(_) => "not-gzip",
+            Self::NotGzip => "not-gzip",
+            Self::GzipExtra => "gzip-extra",
+            Self::GzipComment => "gzip-comment",
+            Self::GzipName { .. } => "gzip-name",
+            Self::GzipPolyglot => "gzip-polyglot",
             Self::GzipTruncated => "gzip-truncated",
             Self::GzipDamaged(_) => "gzip-damaged",
             Self::DataAfterGzip => "data-after-gzip",
@@ -110,7 +133,7 @@ impl Display for EntryRef {
 
 /// Bytes of the archive, safe to show in a message, a log or a terminal.
 ///
-/// Only spaces, letters, digits and printable ASCII are shown as they are; backquotes, backslashes
+/// Only spaces, visible letters, digits and printable ASCII are shown as they are; backquotes, backslashes
 /// and all other characters are escaped. The text is cut after 100 characters.
 #[derive(Debug)]
 pub struct Escaped(String);
@@ -143,7 +166,10 @@ impl Display for Escaped {
 fn escape(character: char) -> impl Iterator<Item = char> {
     let is_plain = match character {
         '`' | '\\' => false,
-        _ => character == ' ' || character.is_ascii_graphic() || character.is_alphanumeric(),
+        ' ' => true,
+        // Hangul fillers are letters that nobody sees.
+        _ if is_default_ignorable(character) => false,
+        _ => character.is_ascii_graphic() || character.is_alphanumeric(),
     };
     let escape = (!is_plain).then(|| character.escape_unicode());
     is_plain.then_some(character).into_iter().chain(escape.into_iter().flatten())
@@ -222,6 +248,28 @@ pub enum EntryError {
     /// The header's checksum is not the sum of its bytes.
     #[error("has a header with a wrong checksum")]
     HeaderChecksum,
+    /// Sum of the header's bytes that a reader cannot compute.
+    #[error("has a header whose checksum is too large for some readers; shorten its names")]
+    HeaderSum,
+    /// Bytes after the last field.
+    #[error("has a header with data after its last field")]
+    HeaderPadding,
+    /// Path for readers that do not know metadata headers, which differs from the entry's path.
+    #[error(
+        "has another path, `{path}`, in its own header, where readers without pax headers look; pack it in GNU format, such as by `tar --format=gnu`"
+    )]
+    OwnPath {
+        /// The path in the entry's own header.
+        path: Escaped,
+    },
+    /// Name that a reader takes for metadata.
+    #[error("has the name `pax_global_header`, under which some readers hide it; rename it")]
+    PerlMetadataName,
+    /// Tar header in the data of a file that a reader takes for a directory.
+    #[error(
+        "has data that readers without pax headers take for a tar header; pack it in GNU format, such as by `tar --format=gnu`"
+    )]
+    DataIsHeader,
     /// Number that readers parse differently.
     #[error("has a header with a malformed {0}")]
     HeaderNumber(&'static str),
@@ -236,6 +284,9 @@ pub enum EntryError {
     /// Setuid, setgid or sticky bit.
     #[error("has its setuid, setgid or sticky bit set; clear it")]
     SpecialMode,
+    /// File type in the mode that differs from the type flag.
+    #[error("has another file type in its mode than in its type flag")]
+    ModeType,
     /// Link name in the header of a file or directory.
     #[error("has a link name, though it is not a link")]
     LinkName,
@@ -278,6 +329,24 @@ pub enum EntryError {
     /// Key that changes what an entry is.
     #[error("has a pax header that sets `{key}`, which is not allowed")]
     PaxKey {
+        /// The key.
+        key: Escaped,
+    },
+    /// Key that gives an unpacked file powers.
+    #[error(
+        "has a pax header that sets `{key}`, which gives the unpacked file powers; pack it with {remedy}"
+    )]
+    PaxPower {
+        /// The key.
+        key: Escaped,
+        /// Option of GNU tar or bsdtar that leaves it out.
+        remedy: &'static str,
+    },
+    /// Value with a line that readers take for a record.
+    #[error(
+        "has a pax header with a newline in or before `{key}`, after which some readers find other records; pack it without"
+    )]
+    PaxNewline {
         /// The key.
         key: Escaped,
     },
@@ -371,10 +440,16 @@ impl EntryError {
             Self::HeaderFormat => "header-format",
             Self::HeaderBzip2 => "header-bzip2",
             Self::HeaderChecksum => "header-checksum",
+            Self::HeaderSum => "header-sum",
+            Self::HeaderPadding => "header-padding",
+            Self::OwnPath { .. } => "own-path",
+            Self::PerlMetadataName => "metadata-name",
+            Self::DataIsHeader => "data-is-header",
             Self::HeaderNumber(_) => "header-number",
             Self::HeaderText(_) => "header-text",
             Self::HeaderGnuFields => "header-gnu-fields",
             Self::SpecialMode => "special-mode",
+            Self::ModeType => "mode-type",
             Self::LinkName => "link-name",
             Self::DirectoryData => "directory-data",
             Self::FileSlash => "file-slash",
@@ -386,6 +461,8 @@ impl EntryError {
             Self::PaxRecords { .. } => "pax-records",
             Self::PaxDuplicate { .. } => "pax-doubled",
             Self::PaxKey { .. } => "pax-key",
+            Self::PaxPower { .. } => "pax-power",
+            Self::PaxNewline { .. } => "pax-newline",
             Self::PaxValue { .. } => "pax-value",
             Self::PaxCharset => "pax-charset",
             Self::PaxSize => "pax-size",

@@ -2,10 +2,13 @@
 //!
 //! Each field is accepted only in a form that all readers understand alike.
 
+use std::borrow::Cow;
+
 use crate::{
     EntryKind,
     blocks::{Block, is_zero},
-    error::{EntryError, RefusedType},
+    error::{EntryError, Escaped, RefusedType},
+    path,
 };
 
 /// Meaning of a header's type flag.
@@ -28,6 +31,17 @@ pub(crate) enum MetadataType {
     GlobalPax,
     /// GNU long name for the next entry.
     LongName,
+}
+
+/// Part of the archive that gives an entry's path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PathSource<'a> {
+    /// The entry's own header.
+    Header,
+    /// The `path` record of a pax header.
+    Pax(&'a [u8]),
+    /// A GNU long name.
+    LongName(&'a [u8]),
 }
 
 impl HeaderType {
@@ -63,6 +77,18 @@ impl HeaderType {
 /// Setuid, setgid and sticky bits.
 const SPECIAL_MODE_BITS: u64 = 0o7000;
 
+/// Permissions, and the bits above.
+const MODE_BITS: u64 = 0o7777;
+
+/// Perl's `Archive::Tar` computes checksums modulo 65,536.
+const MAX_CHECKSUM: u64 = 0xffff;
+
+/// Bytes of the name field.
+const NAME_BYTES: usize = 100;
+
+/// Name that Perl's `Archive::Tar` takes for metadata, whatever the type.
+const PERL_METADATA_NAME: &[u8] = b"pax_global_header";
+
 /// 9999-12-31T23:59:59Z, the last second that every reader can print.
 pub(crate) const MAX_TIME: u64 = 253_402_300_799;
 
@@ -85,71 +111,57 @@ impl<'a> Header<'a> {
             b"ustar  \0" => true,
             _ => return Err(EntryError::HeaderFormat),
         };
-        match octal(&block[148..156], "checksum")? {
-            Some(checksum) if checksum == compute_checksum(block) => Ok(Self { block, is_gnu }),
-            _ => Err(EntryError::HeaderChecksum),
+        let header = Self { block, is_gnu };
+        header.check_checksum()?;
+        Ok(header)
+    }
+
+    fn check_checksum(&self) -> Result<(), EntryError> {
+        let field = &self.block[148..156];
+        let checksum = octal(field, "checksum")?.ok_or(EntryError::HeaderNumber("checksum"))?;
+        // node-tar reads 12 bytes, so digits without an end go on in the type flag: it finds another
+        // number, skips the header, and takes the data for headers.
+        if field.last().is_some_and(u8::is_ascii_digit) {
+            return Err(EntryError::HeaderNumber("checksum"));
         }
+        if checksum != compute_checksum(self.block) {
+            return Err(EntryError::HeaderChecksum);
+        }
+        // A reader that computes another sum skips the header, and takes the data for headers.
+        if checksum > MAX_CHECKSUM { Err(EntryError::HeaderSum) } else { Ok(()) }
     }
 
     pub(crate) fn entry_type(&self) -> HeaderType {
         HeaderType::from_flag(self.block[156])
     }
 
-    /// Checks all numbers that every header has, and returns the size.
+    /// Checks all fields that readers parse in every header, and returns the size.
     ///
     /// All of them, even those that no reader needs: `tarfile` ends its listing, without an error,
-    /// at a number that it cannot parse. That hides all entries after it.
-    pub(crate) fn check_numbers(&self) -> Result<u64, EntryError> {
+    /// at a number that it cannot parse, which hides all entries after it. node-tar skips such a
+    /// header, and takes the data for headers.
+    pub(crate) fn check_fields(&self) -> Result<u64, EntryError> {
         octal(&self.block[100..108], "mode")?;
         check_id(&self.block[108..116], "user id")?;
         check_id(&self.block[116..124], "group id")?;
         check_time(&self.block[136..148], "modification time")?;
         octal(&self.block[329..337], "device number")?;
         octal(&self.block[337..345], "device number")?;
-        number(&self.block[124..136], "size")?.ok_or(EntryError::HeaderNumber("size"))
-    }
-
-    /// Appends the header's own path, which is the prefix and the name.
-    pub(crate) fn append_path(&self, path: &mut Vec<u8>) -> Result<(), EntryError> {
-        let prefix = self.prefix()?;
-        if !prefix.is_empty() {
-            path.extend_from_slice(prefix);
-            path.push(b'/');
-        }
-        path.extend_from_slice(self.name()?);
-        Ok(())
-    }
-
-    /// Checks the name of a metadata header.
-    ///
-    /// Polyglots: a name with control characters can be the magic number of another format, which
-    /// readers detect first. A writer may cut the name inside a UTF-8 character.
-    pub(crate) fn check_metadata_name(&self) -> Result<(), EntryError> {
-        let mut chunks = self.name()?.utf8_chunks();
-        let is_valid = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
-            && chunks.next().is_none();
-        if is_valid { Ok(()) } else { Err(EntryError::HeaderText("name")) }
-    }
-
-    /// Checks the fields of a file's or directory's header that [`Self::check_numbers`] does not
-    /// check.
-    pub(crate) fn check_entry(&self) -> Result<(), EntryError> {
-        // `tarfile` takes this for a directory, even if a pax header gives the file another path.
-        if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
-            return Err(EntryError::FileSlash);
-        }
-        // Privilege escalation: setuid programs run as their owner.
-        if octal(&self.block[100..108], "mode")?.is_some_and(|mode| mode & SPECIAL_MODE_BITS != 0) {
-            return Err(EntryError::SpecialMode);
-        }
-        // Links: a header with a link name that is no link contradicts itself.
-        if self.block[157] != b'\0' {
+        let size =
+            number(&self.block[124..136], "size")?.ok_or(EntryError::HeaderNumber("size"))?;
+        // Links: a header with a link name that is no link contradicts itself. node-tar skips it,
+        // and takes the data for headers.
+        if !is_zero(&self.block[157..257]) {
             return Err(EntryError::LinkName);
         }
         // GNU tar stores fields of incremental, sparse and multi-volume archives where POSIX has
         // the prefix: `tarfile` takes them for a prefix, and bsdtar takes another size from them.
         if self.is_gnu && !is_zero(&self.block[345..]) {
             return Err(EntryError::HeaderGnuFields);
+        }
+        // Perl's `Archive::Tar` skips such a header, and takes the data for headers.
+        if !is_zero(&self.block[500..]) {
+            return Err(EntryError::HeaderPadding);
         }
         if self.may_have_star_times() {
             check_time(&self.block[476..488], "access time")?;
@@ -162,7 +174,106 @@ impl<'a> Header<'a> {
             return Err(EntryError::HeaderText("group name"));
         }
         // Also if a metadata header overrides the path.
-        self.name().and(self.prefix()).map(drop)
+        self.name().and(self.prefix())?;
+        Ok(size)
+    }
+
+    /// Returns the header's own path, which is the prefix and the name.
+    pub(crate) fn own_path(&self) -> Result<Cow<'_, [u8]>, EntryError> {
+        match (self.prefix()?, self.name()?) {
+            ([], name) => Ok(Cow::Borrowed(name)),
+            (prefix, name) => Ok(Cow::Owned([prefix, b"/", name].concat())),
+        }
+    }
+
+    /// Checks the name of a metadata header.
+    ///
+    /// Polyglots: a name with control characters can be the magic number of another format, which
+    /// readers detect first. A writer may cut the name inside a UTF-8 character.
+    ///
+    /// busybox takes a header without a name for the end of the archive, and then the data for
+    /// headers.
+    pub(crate) fn check_metadata_name(&self) -> Result<(), EntryError> {
+        let name = self.name()?;
+        let mut chunks = name.utf8_chunks();
+        let is_text = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
+            && chunks.next().is_none();
+        if !is_text || name.is_empty() {
+            return Err(EntryError::HeaderText("name"));
+        }
+        // Perl's `Archive::Tar` lists and unpacks the directory.
+        if self.is_perl_directory() && !path::is_safe(&self.own_path()?) {
+            return Err(EntryError::HeaderText("name"));
+        }
+        Ok(())
+    }
+
+    /// Checks the fields of a file or directory that [`Self::check_fields`] does not check.
+    pub(crate) fn check_entry(&self, kind: EntryKind) -> Result<(), EntryError> {
+        // `tarfile` takes this for a directory, even if a pax header gives the file another path.
+        if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
+            return Err(EntryError::FileSlash);
+        }
+        let mode = octal(&self.block[100..108], "mode")?.unwrap_or_default();
+        // Privilege escalation: setuid programs run as their owner.
+        if mode & SPECIAL_MODE_BITS != 0 {
+            return Err(EntryError::SpecialMode);
+        }
+        // Go's `FileInfo().Mode()` believes these bits instead of the type flag.
+        let type_bits = match kind {
+            EntryKind::File => 0o100_000,
+            EntryKind::Directory => 0o40_000,
+        };
+        match mode & !MODE_BITS {
+            0 => Ok(()),
+            bits if bits == type_bits => Ok(()),
+            _ => Err(EntryError::ModeType),
+        }
+    }
+
+    /// Checks the header's own path, and the name that Perl's `Archive::Tar` finds.
+    pub(crate) fn check_own_path(&self, source: PathSource<'_>) -> Result<(), EntryError> {
+        let name = self.name()?;
+        let perl_name = match source {
+            PathSource::Header | PathSource::Pax(_) => name,
+            PathSource::LongName(long_name) => long_name,
+        };
+        if perl_name == PERL_METADATA_NAME {
+            return Err(EntryError::PerlMetadataName);
+        }
+        match source {
+            // Perl's `Archive::Tar` ends its list at a header without a name, and busybox strips a
+            // slash between prefix and name.
+            PathSource::Header if !self.prefix()?.is_empty() => match name {
+                [] | [b'/', ..] => Err(EntryError::HeaderText("name")),
+                _ => Ok(()),
+            },
+            PathSource::Header => Ok(()),
+            PathSource::Pax(path) | PathSource::LongName(path) => self.check_hidden_path(path),
+        }
+    }
+
+    /// Checks the header's own path where a metadata header gives the entry another one.
+    ///
+    /// Readers that do not know the metadata header list and unpack this path. Writers leave there
+    /// what fits: the same path if it is short and ASCII, else a cut path, a path with `?` for other
+    /// characters or without them, or nothing.
+    fn check_hidden_path(&self, path: &[u8]) -> Result<(), EntryError> {
+        let own_path = self.own_path()?;
+        let is_same = path::components(&own_path).eq(path::components(path));
+        let must_be_same = path.is_ascii() && path.len() <= NAME_BYTES;
+        if path::is_safe(&own_path) && (is_same || !must_be_same) {
+            Ok(())
+        } else {
+            Err(EntryError::OwnPath { path: Escaped::new(&own_path) })
+        }
+    }
+
+    /// Returns true if Perl's `Archive::Tar` takes the header of a file or of metadata for that of a
+    /// directory, and the data after it for headers. GNU tar and `tarfile` cut pax headers' names
+    /// and the names under pax paths, and a cut name may end with a slash.
+    pub(crate) fn is_perl_directory(&self) -> bool {
+        self.name().is_ok_and(|name| name.ends_with(b"/"))
     }
 
     fn name(&self) -> Result<&[u8], EntryError> {

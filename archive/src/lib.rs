@@ -39,11 +39,14 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `checker` | the pass over all headers |
+//! | `gzip` | the start of the compressed file |
 //! | `blocks` | one gzip member, decompressed into tar blocks |
 //! | `header` | the fields of one tar header |
 //! | `pax` | the records of one pax header |
+//! | `lookalike` | blocks that some reader takes for a tar header |
 //! | `path` | the rules for one path |
 //! | `path_set` | the rules for all paths of an archive together |
+//! | `unicode` | properties of characters |
 //! | `limits` | [`ArchiveLimits`] |
 //! | `error` | [`ArchiveError`] |
 
@@ -52,11 +55,14 @@
 mod blocks;
 mod checker;
 mod error;
+mod gzip;
 mod header;
 mod limits;
+mod lookalike;
 mod path;
 mod path_set;
 mod pax;
+mod unicode;
 
 use std::io::BufRead;
 

@@ -1,6 +1,6 @@
 //! The rules for one path.
 
-use crate::{EntryKind, error::EntryError};
+use crate::{EntryKind, error::EntryError, unicode::is_deceptive};
 
 /// Checks a path as the archive spells it, and returns it as text.
 pub(crate) fn check(path: &[u8], kind: EntryKind, max_bytes: usize) -> Result<&str, EntryError> {
@@ -12,13 +12,7 @@ pub(crate) fn check(path: &[u8], kind: EntryKind, max_bytes: usize) -> Result<&s
     if path.is_empty() {
         return Err(EntryError::PathEmpty);
     }
-    // Most paths are ASCII, where the check takes many bytes at a time.
-    let is_deceptive = if path.is_ascii() {
-        path.bytes().any(|byte| byte.is_ascii_control())
-    } else {
-        path.contains(is_deceptive)
-    };
-    if is_deceptive {
+    if is_deceptive(path) {
         return Err(EntryError::PathControl);
     }
     // Path traversal on Windows, where a backslash separates components. On Unix it is a part of
@@ -47,23 +41,19 @@ pub(crate) fn check(path: &[u8], kind: EntryKind, max_bytes: usize) -> Result<&s
     Ok(path)
 }
 
-/// Returns true for control characters (terminal escapes, log forging), and for characters that
-/// reorder or hide text in a listing or a log ("Trojan Source", CVE-2021-42574).
-///
-/// The joiners U+200C and U+200D are allowed: scripts and emoji need them.
-fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-        )
+/// Returns true if a reader that unpacks this path stays inside the directory, and if a terminal can
+/// show it. The path may be empty or cut inside a character.
+pub(crate) fn is_safe(path: &[u8]) -> bool {
+    let is_absolute = matches!(path, [b'/', ..])
+        || matches!(path, [drive, b':', ..] if drive.is_ascii_alphabetic());
+    !is_absolute
+        && components(path).all(|component| component != b"..")
+        && path
+            .utf8_chunks()
+            .all(|chunk| !is_deceptive(chunk.valid()) && !chunk.valid().contains('\\'))
+}
+
+/// Returns the components of a path that name something.
+pub(crate) fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/').filter(|component| !matches!(*component, b"" | b"."))
 }

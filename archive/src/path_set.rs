@@ -9,10 +9,7 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use caseless::Caseless;
-use unicode_normalization::UnicodeNormalization;
-
-use crate::{ArchiveLimits, EntryKind, error::EntryError};
+use crate::{ArchiveLimits, EntryKind, error::EntryError, unicode::push_normalized};
 
 /// All paths seen so far, including parent directories.
 pub(crate) struct PathSet<'a> {
@@ -153,19 +150,13 @@ impl<'a> PathSet<'a> {
         Ok(())
     }
 
-    /// Appends a component in the form that is equal for all names that some file system takes for
-    /// equal: compatibility caseless matching (Unicode, section 3.13, D146), without default
-    /// ignorable characters.
     fn normalize_component(&mut self, component: &str) -> Result<(), EntryError> {
         let normalized = &mut self.current.normalized;
         let start = normalized.len();
+        push_normalized(component, normalized);
         if component.is_ascii() {
-            normalized.push_str(component);
-            normalized.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
             return Ok(());
         }
-        let visible = component.chars().filter(|character| !is_default_ignorable(*character));
-        normalized.extend(visible.nfd().default_case_fold().nfkd().default_case_fold().nfkd());
         let component = normalized.get(start..).unwrap_or_default();
         self.normalized_bytes += component.len();
         if self.normalized_bytes > self.limits.normalized_bytes {
@@ -177,29 +168,4 @@ impl<'a> PathSet<'a> {
         }
         Ok(())
     }
-}
-
-/// Returns true for `Default_Ignorable_Code_Point`. HFS+ ignores these characters when it compares
-/// names, as does Unicode's `NFKC_Casefold`.
-fn is_default_ignorable(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }

@@ -1,9 +1,13 @@
 //! The records of one pax header (IEEE 1003.1, "pax Extended Header"): `"%d %s=%s\n"` of length,
 //! key and value.
 //!
-//! Readers differ most on keys that change what an entry is, or where the next header starts. An
-//! allowlist names the accepted keys. All others are refused, except vendor keys that no known
-//! reader interprets.
+//! Readers differ most on keys that change what an entry is, or where the next header starts. Other
+//! keys give an unpacked file powers: attributes, access control lists and flags. An allowlist
+//! names the accepted keys ([`PaxKey::of`]). All others are refused, except vendor keys that no
+//! known reader interprets.
+//!
+//! node-tar and the crate `tar` split a header at its newlines, not by the lengths of its records.
+//! They must not find a record inside a value ([`check_lines`]).
 
 use std::{
     collections::HashSet,
@@ -31,11 +35,6 @@ pub(crate) struct PaxOverrides {
 /// The only accepted character set for names, as POSIX spells it.
 const UTF_8: &[u8] = b"ISO-IR 10646 2000 UTF-8";
 
-/// Prefixes of extended attributes that grant privileges as setuid does, or that redirect other
-/// paths (overlayfs).
-const PRIVILEGED_ATTRIBUTES: [&[u8]; 3] =
-    [b"security.capability", b"trusted.overlay.", b"user.overlay."];
-
 /// Parses pax headers, one after another.
 pub(crate) struct PaxParser {
     max_records: usize,
@@ -54,27 +53,39 @@ impl PaxParser {
     pub(crate) fn parse(&mut self, data: &[u8]) -> Result<PaxOverrides, EntryError> {
         let mut overrides = PaxOverrides::default();
         let mut has_charset = false;
+        let mut has_empty_line = false;
         self.parse_records(data, |key, value, range| {
-            let is_valid = match key {
-                b"path" => {
+            let pax_key = PaxKey::of(key, value).map_err(|reason| reason.error(key))?;
+            let is_valid = match pax_key {
+                PaxKey::Path => {
                     overrides.path = Some(range);
                     true
                 }
-                b"size" => {
+                PaxKey::Size => {
                     overrides.size = decimal(value);
                     overrides.size.is_some()
                 }
-                b"uid" | b"gid" => decimal(value).is_some_and(|id| u32::try_from(id).is_ok()),
-                b"uname" | b"gname" => is_owner_name(value),
-                b"atime" | b"ctime" | b"mtime" | b"LIBARCHIVE.creationtime" => is_time(value),
-                b"hdrcharset" => {
+                PaxKey::Id => decimal(value).is_some_and(|id| u32::try_from(id).is_ok()),
+                PaxKey::Number => decimal(value.strip_prefix(b"-").unwrap_or(value)).is_some(),
+                PaxKey::OwnerName => is_owner_name(value),
+                PaxKey::Time => is_time(value),
+                PaxKey::NameCharset => {
                     has_charset = true;
                     value == UTF_8
                 }
-                _ if is_inert(key) => true,
-                _ => return Err(EntryError::PaxKey { key: Escaped::new(key) }),
+                PaxKey::Text | PaxKey::Binary => true,
             };
-            if is_valid { Ok(()) } else { Err(EntryError::PaxValue { key: Escaped::new(key) }) }
+            if !is_valid {
+                return Err(EntryError::PaxValue { key: Escaped::new(key) });
+            }
+            // The crate `tar` ends at an empty line, and does not see these records after it.
+            let is_lost = has_empty_line && matches!(pax_key, PaxKey::Path | PaxKey::Size);
+            has_empty_line |= is_empty_line_in(value);
+            if !is_lost && check_lines(value, pax_key == PaxKey::Binary) {
+                Ok(())
+            } else {
+                Err(EntryError::PaxNewline { key: Escaped::new(key) })
+            }
         })?;
         check_charset_records(data, usize::from(has_charset))?;
         Ok(overrides)
@@ -83,8 +94,9 @@ impl PaxParser {
     /// Parses a header that describes all entries after it. It may only hold a comment, which is
     /// what `git archive` writes.
     pub(crate) fn parse_global(&mut self, data: &[u8]) -> Result<(), EntryError> {
-        self.parse_records(data, |key, _, _| match key {
-            b"comment" => Ok(()),
+        self.parse_records(data, |key, value, _| match key {
+            b"comment" if check_lines(value, false) => Ok(()),
+            b"comment" => Err(EntryError::PaxNewline { key: Escaped::new(key) }),
             // Readers differ on the entries that a global value applies to.
             _ => Err(EntryError::PaxGlobal { key: Escaped::new(key) }),
         })?;
@@ -142,41 +154,186 @@ fn check_charset_records(data: &[u8], records: usize) -> Result<(), EntryError> 
     }
 }
 
-/// Returns true if no reader changes an entry's path, size or type because of this key.
-fn is_inert(key: &[u8]) -> bool {
-    if let Some(key) = key.strip_prefix(b"SCHILY.") {
-        return match key.strip_prefix(b"xattr.") {
-            Some(attribute) => !is_privileged(&attribute.iter().copied()),
-            None => matches!(
-                key,
-                b"acl.access"
-                    | b"acl.default"
-                    | b"acl.ace"
-                    | b"dev"
-                    | b"devmajor"
-                    | b"devminor"
-                    | b"fflags"
-                    | b"ino"
-                    | b"nlink"
-            ),
-        };
-    }
-    if let Some(key) = key.strip_prefix(b"LIBARCHIVE.") {
-        return match key.strip_prefix(b"xattr.") {
-            Some(attribute) => !is_privileged(&percent_decode(attribute)),
-            None => key == b"symlinktype",
-        };
-    }
-    // GNU.sparse.*, GNU.volume.*, GNU.dumpdir and SUN.holesdata change the size or the type.
-    let is_known_vendor = key.starts_with(b"GNU.") || key.starts_with(b"SUN.");
-    let is_vendor_key = key.first().is_some_and(u8::is_ascii_uppercase) && key.contains(&b'.');
-    key == b"comment" || key == b"charset" || (is_vendor_key && !is_known_vendor)
+/// Returns true if a reader that splits the header at newlines finds no record in this value.
+///
+/// A binary value may hold newlines, but no digit may come first on a line. Such readers also take
+/// `16xpath=`, `+16 path=` and a number after blanks of any kind for the start of a record. All
+/// bytes that are not printable ASCII count as blanks.
+fn check_lines(value: &[u8], is_binary: bool) -> bool {
+    let mut lines = value.split(|byte| *byte == b'\n').skip(1);
+    let has_number = |line: &[u8]| {
+        let text = line.iter().position(u8::is_ascii_graphic).and_then(|start| line.get(start..));
+        matches!(text, Some([b'0'..=b'9', ..] | [b'+' | b'-', b'0'..=b'9', ..]))
+    };
+    if is_binary { !lines.any(has_number) } else { lines.next().is_none() }
 }
 
-fn is_privileged(attribute: &(impl Iterator<Item = u8> + Clone)) -> bool {
-    PRIVILEGED_ATTRIBUTES
-        .iter()
-        .any(|prefix| attribute.clone().take(prefix.len()).eq(prefix.iter().copied()))
+/// Returns true if one of the value's lines after the first, the record's end counted, is empty.
+fn is_empty_line_in(value: &[u8]) -> bool {
+    value.ends_with(b"\n") || memmem::find(value, b"\n\n").is_some()
+}
+
+/// Accepted key of a record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum PaxKey {
+    Path,
+    Size,
+    /// User or group id.
+    Id,
+    /// Number that no reader needs.
+    Number,
+    OwnerName,
+    Time,
+    /// Character set of names.
+    NameCharset,
+    /// Text that no reader needs.
+    Text,
+    /// Extended attribute with any bytes.
+    Binary,
+}
+
+/// Reason for refusing a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum RefusedKey {
+    /// Key that changes what an entry is, or that is not known.
+    Unknown,
+    /// Key that gives an unpacked file powers, with the option of GNU tar or bsdtar that leaves
+    /// it out.
+    Power(&'static str),
+}
+
+impl RefusedKey {
+    const ACL: Self = Self::Power("`--no-acls`");
+    const FILE_FLAGS: Self = Self::Power("`--no-fflags`");
+    const SELINUX: Self = Self::Power("`--no-selinux`");
+    const XATTR: Self = Self::Power(
+        "`--no-xattrs`, which bsdtar needs on systems that label files, such as SELinux",
+    );
+
+    fn error(self, key: &[u8]) -> EntryError {
+        let key = Escaped::new(key);
+        match self {
+            Self::Unknown => EntryError::PaxKey { key },
+            Self::Power(remedy) => EntryError::PaxPower { key, remedy },
+        }
+    }
+}
+
+impl PaxKey {
+    /// Decides which keys are accepted. This is the only place that does.
+    fn of(key: &[u8], value: &[u8]) -> Result<Self, RefusedKey> {
+        if let Some(key) = key.strip_prefix(b"SCHILY.") {
+            return match key {
+                b"dev" | b"devmajor" | b"devminor" | b"ino" | b"nlink" => Ok(Self::Number),
+                // Immutable and append-only files cannot be deleted, not even by their owner.
+                b"fflags" if are_file_flags_inert(value) => Ok(Self::Text),
+                b"fflags" => Err(RefusedKey::FILE_FLAGS),
+                _ if key.starts_with(b"acl.") => Err(RefusedKey::ACL),
+                _ => xattr(key).map(|()| Self::Binary),
+            };
+        }
+        if let Some(key) = key.strip_prefix(b"LIBARCHIVE.") {
+            return match key {
+                b"creationtime" => Ok(Self::Time),
+                b"symlinktype" => Ok(Self::Text),
+                // The value is in base 64.
+                _ => xattr(key).map(|()| Self::Text),
+            };
+        }
+        match key {
+            b"path" => Ok(Self::Path),
+            b"size" => Ok(Self::Size),
+            b"uid" | b"gid" => Ok(Self::Id),
+            b"uname" | b"gname" => Ok(Self::OwnerName),
+            b"atime" | b"ctime" | b"mtime" => Ok(Self::Time),
+            b"hdrcharset" => Ok(Self::NameCharset),
+            b"comment" | b"charset" => Ok(Self::Text),
+            b"RHT.security.selinux" => Err(RefusedKey::SELINUX),
+            // GNU.sparse.*, GNU.volume.*, GNU.dumpdir and SUN.holesdata change the size or the type.
+            // RHT.* are attributes with powers.
+            _ if [&b"GNU."[..], b"SUN.", b"RHT."].iter().any(|vendor| key.starts_with(vendor)) => {
+                Err(RefusedKey::Unknown)
+            }
+            [b'A'..=b'Z', ..] if key.contains(&b'.') => Ok(Self::Text),
+            _ => Err(RefusedKey::Unknown),
+        }
+    }
+}
+
+/// Checks a key `xattr.NAME` of an extended attribute.
+///
+/// bsdtar percent-encodes names, and GNU tar a part of them. Other readers do not decode them, so
+/// both forms are checked.
+fn xattr(key: &[u8]) -> Result<(), RefusedKey> {
+    let name = key.strip_prefix(b"xattr.").ok_or(RefusedKey::Unknown)?;
+    let decoded: Vec<u8> = percent_decode(name).collect();
+    if is_attribute_inert(name) && is_attribute_inert(&decoded) {
+        Ok(())
+    } else {
+        Err(RefusedKey::XATTR)
+    }
+}
+
+/// Returns true if an extended attribute gives a file no powers.
+///
+/// Attributes outside `user.` grant privileges (`security.capability`), label files for security
+/// modules (`security.selinux`, `security.SMACK64EXEC`, `security.ima`) or change access
+/// (`system.posix_acl_access`).
+fn is_attribute_inert(name: &[u8]) -> bool {
+    /// Attributes below `user.` that some file systems and programs take for other paths, owners,
+    /// modes or access rights: overlayfs, fuse-overlayfs, Podman, rootless containers, QEMU, Samba
+    /// and `PaX`.
+    const POWERS: [&[u8]; 7] = [
+        b"overlay.",
+        b"fuseoverlayfs.",
+        b"containers.",
+        b"rootlesscontainers",
+        b"virtfs.",
+        b"NTACL",
+        b"pax.",
+    ];
+    /// Attributes of macOS that only inform. Linux has no such attributes.
+    const MACOS: [&[u8]; 10] = [
+        b"com.apple.FinderInfo",
+        b"com.apple.ResourceFork",
+        b"com.apple.TextEncoding",
+        b"com.apple.diskimages.",
+        b"com.apple.lastuseddate#PS",
+        b"com.apple.macl",
+        b"com.apple.metadata:",
+        b"com.apple.provenance",
+        b"com.apple.quarantine",
+        b"com.apple.xcode.",
+    ];
+    match name.strip_prefix(b"user.") {
+        Some(name) => !POWERS.iter().any(|power| name.starts_with(power)),
+        None => MACOS.iter().any(|inert| match inert {
+            [.., b'.' | b':'] => name.starts_with(inert),
+            _ => name == *inert,
+        }),
+    }
+}
+
+/// Returns true if none of bsdtar's file flags has powers.
+fn are_file_flags_inert(flags: &[u8]) -> bool {
+    const INERT: [&[u8]; 15] = [
+        b"arch",
+        b"archived",
+        b"compress",
+        b"compressed",
+        b"hidden",
+        b"noatime",
+        b"nocow",
+        b"nodump",
+        b"notail",
+        b"offline",
+        b"sparse",
+        b"uarch",
+        b"uhidden",
+        b"uoffline",
+        b"usparse",
+    ];
+    flags.split(|byte| *byte == b',').all(|flag| INERT.contains(&flag))
 }
 
 /// Parses a decimal number without leading zeros, as POSIX writes it.

@@ -13,6 +13,8 @@ pub struct Gzip {
     comment: Option<Vec<u8>>,
     /// Bits to flip in the header's checksum.
     header_crc: Option<u16>,
+    /// Modification time, extra flags and operating system.
+    fixed: [u8; 6],
     deflated: Vec<u8>,
     crc: u32,
     size: u32,
@@ -44,10 +46,33 @@ impl Gzip {
             name: None,
             comment: None,
             header_crc: None,
+            fixed: [0, 0, 0, 0, 0, 255],
             deflated,
             crc: crc.sum(),
             size: crc.amount(),
         }
+    }
+
+    /// Stores `data` without compression, in blocks of `block_bytes` (at most 65,535).
+    #[must_use]
+    pub fn stored(data: &[u8], block_bytes: u16) -> Self {
+        let blocks = data.chunks(usize::from(block_bytes.max(1)));
+        let count = blocks.len();
+        let mut deflated = Vec::new();
+        for (number, block) in blocks.enumerate() {
+            let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
+            deflated.push(u8::from(number + 1 == count));
+            deflated.extend(length.to_le_bytes());
+            deflated.extend((!length).to_le_bytes());
+            deflated.extend(block);
+        }
+        Self { deflated, ..Self::new(data) }
+    }
+
+    /// Sets the modification time, the extra flags and the operating system.
+    #[must_use]
+    pub fn fixed(self, fixed: [u8; 6]) -> Self {
+        Self { fixed, ..self }
     }
 
     /// Sets header flags, without the fields that they announce.
@@ -95,7 +120,8 @@ impl Gzip {
     /// Returns the bytes of the member.
     #[must_use]
     pub fn bytes(self) -> Vec<u8> {
-        let mut bytes = vec![0x1f, 0x8b, 8, self.flags, 0, 0, 0, 0, 0, 255];
+        let mut bytes = vec![0x1f, 0x8b, 8, self.flags];
+        bytes.extend(self.fixed);
         if let Some(extra) = self.extra {
             bytes.extend(u16::try_from(extra.len()).unwrap_or(u16::MAX).to_le_bytes());
             bytes.extend(extra);

@@ -14,7 +14,7 @@ fn files(paths: &[&str]) -> Tarball {
 #[case::dot_before(files(&["a", "./a"]), "./a")]
 #[case::dot_between(files(&["a/b", "a/./b"]), "a/./b")]
 #[case::two_slashes(files(&["a/b", "a//b"]), "a//b")]
-#[case::long_name(Tarball::new().file("a", b"").long_name("a").file("b", b""), "a")]
+#[case::long_name(Tarball::new().file("a", b"").long_name("a").file("a", b""), "a")]
 #[case::directory(valid().directory("a").directory("a/"), "a/")]
 #[case::root(valid().directory(".").directory("./"), "./")]
 #[case::directory_after_file(Tarball::new().file("a", b"").directory("a"), "a")]
@@ -28,6 +28,12 @@ fn duplicate_paths_are_refused(#[case] tarball: Tarball, #[case] path: &str) {
 #[case::ascii(files(&["README", "readme"]), "readme")]
 #[case::sharp_s(files(&["straße", "STRASSE"]), "STRASSE")]
 #[case::kelvin_sign(files(&["\u{212a}", "k"]), "k")]
+#[case::dotless_i(files(&["fıle", "FILE"]), "FILE")]
+#[case::dotted_capital_i(files(&["f\u{130}le", "file"]), "file")]
+#[case::dotted_i(files(&["fi\u{307}le", "file"]), "file")]
+#[case::long_s(files(&["\u{17f}", "S"]), "S")]
+#[case::final_sigma(files(&["ς", "σ"]), "σ")]
+#[case::iota_below(files(&["ᾳ", "ᾼ"]), "ᾼ")]
 #[case::directories(valid().directory("Lib").directory("lib"), "lib")]
 #[case::directory_after_its_file(valid().directory("BIN"), "BIN")]
 fn paths_that_differ_only_in_case_are_refused(#[case] tarball: Tarball, #[case] path: &str) {
@@ -39,6 +45,7 @@ fn paths_that_differ_only_in_case_are_refused(#[case] tarball: Tarball, #[case] 
 #[case::composed_and_decomposed(files(&["caf\u{e9}", "cafe\u{301}"]), "cafe\\u{301}")]
 #[case::order_of_marks(files(&["a\u{301}\u{316}", "a\u{316}\u{301}"]), "a\\u{316}\\u{301}")]
 #[case::joiner(files(&["gi\u{200d}t", "git"]), "git")]
+#[case::emoji_selector(files(&["❤\u{fe0f}", "❤"]), "\\u{2764}")]
 fn paths_that_differ_only_in_unicode_form_are_refused(
     #[case] tarball: Tarball,
     #[case] path: &str,

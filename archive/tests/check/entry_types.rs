@@ -71,10 +71,30 @@ fn privileged_mode_bits_are_refused(#[case] tarball: Tarball, #[case] path: &str
     assert_refused(&tarball.gzip(), "special-mode", &message);
 }
 
-#[test]
-fn a_link_name_on_a_file_is_refused() {
+/// Go's `FileInfo().Mode()` believes the mode, other readers the type flag.
+#[rstest]
+#[case::symbolic_link(valid().mode(0o120_777), "bin/run")]
+#[case::directory(valid().mode(0o040_755), "bin/run")]
+#[case::socket(valid().mode(0o140_644), "bin/run")]
+#[case::device(valid().mode(0o060_644), "bin/run")]
+#[case::unknown_bit(valid().mode(0o200_644), "bin/run")]
+#[case::file_and_another(valid().mode(0o300_644), "bin/run")]
+#[case::directory_as_a_file(valid().directory("lib").mode(0o100_755), "lib")]
+#[case::directory_as_a_link(valid().directory("lib").mode(0o120_755), "lib")]
+fn a_mode_of_another_type_is_refused(#[case] tarball: Tarball, #[case] path: &str) {
+    let message = format!("entry `{path}` has another file type in its mode than in its type flag");
+    assert_refused(&tarball.gzip(), "mode-type", &message);
+}
+
+/// node-tar skips such a header, and takes the data for headers.
+#[rstest]
+#[case::path(Field::LINK, b"/etc")]
+#[case::after_a_nul(Field::LINK, b"\0/etc")]
+#[case::newline_after_a_nul(Field::LINK, b"\0\n/etc")]
+#[case::last_byte(Field(256, 1), b"x")]
+fn a_link_name_on_a_file_is_refused(#[case] field: Field, #[case] value: &[u8]) {
     assert_refused(
-        &valid().set(Field::LINK, b"/etc").gzip(),
+        &valid().set(field, value).gzip(),
         "link-name",
         "entry `bin/run` has a link name, though it is not a link",
     );

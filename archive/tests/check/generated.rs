@@ -91,10 +91,10 @@ fn ordinary_tar(random: &mut Random) -> Vec<u8> {
             0 => tarball.entry(flag, &name, data).gnu(),
             1 => tarball
                 .pax(&[("mtime", "1700000000.123456789"), ("path", &name), ("uid", "1000")])
-                .entry(flag, "short", data),
+                .entry(flag, &name, data),
             _ => match name.len() {
                 ..=100 => tarball.entry(flag, &name, data),
-                _ => tarball.pax(&[("path", &name)]).entry(flag, "short", data),
+                _ => tarball.pax(&[("path", &name)]).entry(flag, &name, data),
             },
         };
     }

@@ -28,18 +28,69 @@ fn signed_checksum() -> Vec<u8> {
 
 #[rstest]
 #[case::other_sum(&valid().set(Field::CHECKSUM, b"000001\0 ").gzip())]
-#[case::none(&valid().set(Field::CHECKSUM, b"").gzip())]
 #[case::sum_of_signed_bytes(&signed_checksum())]
 fn wrong_checksums_are_refused(#[case] archive: &[u8]) {
     assert_refused(archive, "header-checksum", "entry number 1 has a header with a wrong checksum");
 }
 
-#[test]
-fn a_negative_checksum_is_refused() {
+/// The correct checksum, in another form than POSIX defines.
+fn with_checksum(format: fn(u32) -> String) -> Vec<u8> {
+    let mut tar = valid().tar();
+    let sum = u32::from_str_radix(str::from_utf8(&tar[148..154]).unwrap(), 8).unwrap();
+    tar[148..156].copy_from_slice(format!("{:\0<8}", format(sum)).as_bytes());
+    Gzip::new(&tar).bytes()
+}
+
+/// node-tar reads the number from 12 bytes. Digits without an end go on in the type flag: node-tar
+/// skips such a header, and takes the data for headers.
+#[rstest]
+#[case::eight_digits(with_checksum(|sum| format!("{sum:08o}")))]
+#[case::blanks_before(with_checksum(|sum| format!("{sum:8o}")))]
+#[case::nul_before(with_checksum(|sum| format!("\0{sum:06o}\0")))]
+#[case::sign(with_checksum(|sum| format!("+{sum:06o}")))]
+#[case::two_numbers(with_checksum(|sum| format!("{sum:05o}\x001 ")))]
+#[case::hexadecimal(with_checksum(|sum| format!("0x{sum:x}")))]
+#[case::underscore(with_checksum(|sum| format!("0_{sum:05o}")))]
+#[case::negative(valid().set(Field::CHECKSUM, b"-01234\0 ").gzip())]
+#[case::blank(valid().set(Field::CHECKSUM, b"        ").gzip())]
+#[case::none(valid().set(Field::CHECKSUM, b"").gzip())]
+#[case::base_256(valid().set(Field::CHECKSUM, b"\x80\0\0\0\0\0\x12\x34").gzip())]
+fn malformed_checksums_are_refused(#[case] archive: Vec<u8>) {
     assert_refused(
-        &valid().set(Field::CHECKSUM, b"-01234\0 ").gzip(),
+        &archive,
         "header-number",
         "entry number 1 has a header with a malformed checksum",
+    );
+}
+
+/// Perl's `Archive::Tar` computes sums modulo 65,536. If the sum is wrong, it skips the header, and
+/// takes the data for headers.
+#[test]
+fn a_checksum_above_16_bits_is_refused() {
+    let high = |bytes: usize| "\u{ffff}".repeat(bytes / 3);
+    let tarball = Tarball::new()
+        .file(&high(99), b"")
+        .set(Field::PREFIX, high(153).as_bytes())
+        .set(Field::USER, high(30).as_bytes())
+        .set(Field::GROUP, high(30).as_bytes())
+        .set(Field::MTIME, &[0xff; 12]);
+    assert_refused(
+        &tarball.gzip(),
+        "header-sum",
+        "entry number 1 has a header whose checksum is too large for some readers; shorten its names",
+    );
+}
+
+/// Perl's `Archive::Tar` skips such a header, and takes the data for headers.
+#[rstest]
+#[case::first(Field(500, 1), b"1")]
+#[case::last(Field(511, 1), b"1")]
+#[case::magic_of_star(Field(508, 4), b"tar\0")]
+fn data_after_the_last_field_is_refused(#[case] field: Field, #[case] value: &[u8]) {
+    assert_refused(
+        &valid().set(field, value).gzip(),
+        "header-padding",
+        "entry `bin/run` has a header with data after its last field",
     );
 }
 
@@ -56,6 +107,7 @@ fn a_tar_that_bsdtar_takes_for_bzip2_is_refused() {
 #[case::name_after_a_name(Field::NAME, b"bin/run\0/etc/passwd", "name")]
 #[case::prefix_after_a_prefix(Field::PREFIX, b"a\0b", "prefix")]
 #[case::prefix_with_a_slash(Field::PREFIX, b"usr/", "prefix")]
+#[case::newline_after_a_name(Field::NAME, b"bin/run\0\n", "name")]
 fn ambiguous_paths_in_headers_are_refused(
     #[case] field: Field,
     #[case] value: &[u8],
@@ -63,6 +115,38 @@ fn ambiguous_paths_in_headers_are_refused(
 ) {
     let message = format!("entry number 1 has a header with a malformed {name}");
     assert_refused(&valid().set(field, value).gzip(), "header-text", &message);
+}
+
+/// Perl's `Archive::Tar` ends its list at a header without a name.
+#[rstest]
+#[case::no_name(Tarball::new().directory("").set(Field::PREFIX, b"bin"), "bin/")]
+#[case::two_slashes(Tarball::new().file("/run", b"").set(Field::PREFIX, b"bin"), "bin//run")]
+fn ambiguous_names_after_a_prefix_are_refused(#[case] tarball: Tarball, #[case] path: &str) {
+    let message = format!("entry `{path}` has a header with a malformed name");
+    assert_refused(&tarball.file("x", b"").gzip(), "header-text", &message);
+}
+
+/// Perl's `Archive::Tar` takes it for metadata, and does not list it.
+#[rstest]
+#[case::file(Tarball::new().file("pax_global_header", b""), "pax_global_header")]
+#[case::directory(valid().directory("pax_global_header"), "pax_global_header")]
+#[case::after_a_prefix(
+    Tarball::new().file("pax_global_header", b"").set(Field::PREFIX, b"x"),
+    "x/pax_global_header"
+)]
+#[case::under_a_pax_path(
+    Tarball::new().pax(&[("path", "ß")]).file("pax_global_header", b""),
+    "ß"
+)]
+#[case::long_name(
+    Tarball::new().long_name("pax_global_header").file("pax_global_header", b""),
+    "pax_global_header"
+)]
+fn a_name_that_perl_hides_is_refused(#[case] tarball: Tarball, #[case] path: &str) {
+    let message = format!(
+        "entry `{path}` has the name `pax_global_header`, under which some readers hide it; rename it"
+    );
+    assert_refused(&tarball.gzip(), "metadata-name", &message);
 }
 
 #[rstest]

@@ -27,7 +27,7 @@ fn path_traversal_is_refused(#[case] tarball: Tarball, #[case] path: &str) {
 #[rstest]
 #[case::one_slash(file("/etc/passwd"), "/etc/passwd")]
 #[case::two_slashes(file("//etc/passwd"), "//etc/passwd")]
-#[case::pax_path(Tarball::new().pax(&[("path", "/x")]).file("x", b""), "/x")]
+#[case::pax_path(Tarball::new().pax(&[("path", "/x")]).file("/x", b""), "/x")]
 #[case::long_name(Tarball::new().long_name("/x").file("x", b""), "/x")]
 #[case::prefix(valid().set(Field::PREFIX, b"/usr"), "/usr/bin/run")]
 #[case::directory(valid().directory("/"), "/")]
@@ -82,8 +82,16 @@ fn paths_that_are_not_utf_8_are_refused(#[case] path: &[u8], #[case] escaped: &s
 #[case::line_separator(file("a\u{2028}b"), "a\\u{2028}b")]
 #[case::zero_width_space(file("a\u{200b}b"), "a\\u{200b}b")]
 #[case::byte_order_mark(file("\u{feff}a"), "\\u{feff}a")]
+#[case::hangul_filler(file("a\u{3164}"), "a\\u{3164}")]
+#[case::hangul_initial_filler(file("\u{115f}a"), "\\u{115f}a")]
+#[case::grapheme_joiner(file("a\u{34f}b"), "a\\u{34f}b")]
+#[case::tag(file("a\u{e0061}"), "a\\u{e0061}")]
+#[case::selector_after_a_letter(file("a\u{fe0f}"), "a\\u{fe0f}")]
+#[case::selector_for_text(file("❤\u{fe0e}"), "\\u{2764}\\u{fe0e}")]
+#[case::ideographic_selector(file("葛\u{e0100}"), "葛\\u{e0100}")]
+#[case::blank_braille_pattern(file("a\u{2800}"), "a\\u{2800}")]
 #[case::nul_in_a_pax_path(
-    Tarball::new().pax(&[("path", "bin/run\0.txt")]).file("x", b""),
+    Tarball::new().pax(&[("path", "bin/run\0.txt")]).file("bin/run", b""),
     "bin/run\\u{0}.txt"
 )]
 fn control_and_invisible_characters_are_refused(#[case] tarball: Tarball, #[case] escaped: &str) {

@@ -36,6 +36,8 @@ fn a_pax_size_that_differs_from_the_header_is_refused(#[case] size: &str) {
 #[case::user_name_with_control_characters("uname", "\u{1b}[2J")]
 #[case::group_name_with_a_nul("gname", "wheel\0")]
 #[case::binary_character_set("hdrcharset", "BINARY")]
+#[case::device_number_that_is_no_number("SCHILY.dev", "x")]
+#[case::inode_with_a_fraction("SCHILY.ino", "1.5")]
 fn ambiguous_pax_values_are_refused(#[case] key: &str, #[case] value: &str) {
     let message = format!("entry number 1 has a pax header with a malformed `{key}`");
     assert_refused(&with_records(&[(key, value)]), "pax-value", &message);
@@ -77,10 +79,70 @@ fn malformed_pax_records_are_refused(#[case] records: &[u8]) {
 #[test]
 fn a_character_set_inside_another_record_is_refused() {
     assert_refused(
-        &with_records(&[("comment", "x\n21 hdrcharset=BINARY\n")]),
+        &with_records(&[("comment", "x21 hdrcharset=BINARY")]),
         "pax-charset",
         "entry number 1 has a pax header that sets a character set; names must be UTF-8",
     );
+}
+
+/// node-tar and the crate `tar` split records at newlines. They find a second record in such a
+/// value, which renames the entry or changes its size.
+#[rstest]
+#[case::comment("comment", "x\n16 path=/etc/x")]
+#[case::comment_without_record("comment", "one\ntwo")]
+#[case::newline_at_the_end("comment", "x\n")]
+#[case::only_a_newline("comment", "\n")]
+#[case::charset("charset", "x\n10 size=0")]
+#[case::vendor_key("VENDOR.key", "x\n10 size=0")]
+#[case::base_64("LIBARCHIVE.xattr.user.x", "AQ\n10 size=0")]
+#[case::symbolic_link_type("LIBARCHIVE.symlinktype", "file\n")]
+#[case::attribute("SCHILY.xattr.user.x", "x\n16 path=/etc/x")]
+#[case::attribute_of_macos("SCHILY.xattr.com.apple.provenance", "x\n16 path=/etc/x")]
+#[case::attribute_without_blank("SCHILY.xattr.user.x", "x\n16xpath=/etc/x")]
+#[case::attribute_with_a_tab("SCHILY.xattr.user.x", "x\n16\tpath=/etc/x")]
+#[case::attribute_without_equals_sign("SCHILY.xattr.user.x", "x\n7 path")]
+#[case::attribute_with_blanks_before("SCHILY.xattr.user.x", "x\n \t\r\u{b}\u{c}16 path=/etc/x")]
+#[case::attribute_with_unicode_blanks(
+    "SCHILY.xattr.user.x",
+    "x\n\u{a0}\u{feff}\u{2028}\u{3000}16 path=x"
+)]
+#[case::attribute_with_a_nul_before("SCHILY.xattr.user.x", "x\n\u{0}16 path=/etc/x")]
+#[case::attribute_with_plus_sign("SCHILY.xattr.user.x", "x\n+16 path=/etc/x")]
+#[case::attribute_with_minus_sign("SCHILY.xattr.user.x", "x\n-16 path=/etc/x")]
+#[case::attribute_at_its_start("SCHILY.xattr.user.x", "\n16 path=/etc/x")]
+#[case::attribute_after_an_empty_line("SCHILY.xattr.user.x", "x\n\n16 path=/etc/x")]
+#[case::attribute_with_lines_before("SCHILY.xattr.user.x", "x\na\nb\n9")]
+fn newlines_that_start_a_record_are_refused(#[case] key: &str, #[case] value: &str) {
+    let message = format!(
+        "entry number 1 has a pax header with a newline in or before `{key}`, after which some readers find other records; pack it without"
+    );
+    assert_refused(&with_records(&[(key, value)]), "pax-newline", &message);
+}
+
+#[test]
+fn a_newline_in_a_global_comment_is_refused() {
+    assert_refused(
+        &Tarball::new().pax_global(&[("comment", "x\n16 path=/etc/x")]).file("x", b"").gzip(),
+        "pax-newline",
+        "entry number 1 has a pax header with a newline in or before `comment`, after which some readers find other records; pack it without",
+    );
+}
+
+/// The crate `tar` ends at an empty line, and does not see the records after it.
+#[rstest]
+#[case::path("path", "größe", "x\n\ny")]
+#[case::path_after_a_newline("path", "größe", "x\n")]
+#[case::size("size", "4", "\n\n")]
+fn records_after_an_empty_line_are_refused(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] attribute: &str,
+) {
+    let message = format!(
+        "entry number 1 has a pax header with a newline in or before `{key}`, after which some readers find other records; pack it without"
+    );
+    let records = [("SCHILY.xattr.user.x", attribute), ("mtime", "0"), (key, value)];
+    assert_refused(&with_records(&records), "pax-newline", &message);
 }
 
 #[rstest]
@@ -93,19 +155,76 @@ fn a_character_set_inside_another_record_is_refused() {
 #[case::gnu_volume("GNU.volume.label", "x")]
 #[case::gnu_dump_directory("GNU.dumpdir", "x")]
 #[case::solaris_sparse_file("SUN.holesdata", " 0 1")]
+#[case::other_attribute_of_red_hat("RHT.x", "1")]
 #[case::star_real_size("SCHILY.realsize", "1")]
 #[case::star_file_type("SCHILY.filetype", "2")]
 fn pax_keys_that_change_an_entry_are_refused(#[case] key: &str, #[case] value: &str) {
     assert_key_is_refused(key, value);
 }
 
+/// bsdtar as root sets all of them.
 #[rstest]
 #[case::file_capabilities("SCHILY.xattr.security.capability", "\u{1}")]
 #[case::escaped_file_capabilities("LIBARCHIVE.xattr.security%2Ecapability", "AQ")]
+#[case::smack_label("SCHILY.xattr.security.SMACK64EXEC", "x")]
+#[case::integrity("LIBARCHIVE.xattr.security.ima", "AQ")]
+#[case::selinux_label("LIBARCHIVE.xattr.security.selinux", "AQ")]
+#[case::access_control_list("SCHILY.xattr.system.posix_acl_access", "x")]
+#[case::access_control_list_of_macos("LIBARCHIVE.xattr.com.apple.system.Security", "AQ")]
+#[case::compressed_data_of_macos("LIBARCHIVE.xattr.com.apple.decmpfs", "AQ")]
+#[case::trusted("SCHILY.xattr.trusted.x", "x")]
 #[case::overlay_redirect("SCHILY.xattr.trusted.overlay.redirect", "/etc")]
 #[case::user_overlay_redirect("LIBARCHIVE.xattr.user.overlay.redirect", "L2V0Yw")]
-fn privileged_extended_attributes_are_refused(#[case] key: &str, #[case] value: &str) {
-    assert_key_is_refused(key, value);
+#[case::escaped_user_overlay("SCHILY.xattr.user.%6fverlay.opaque", "y")]
+#[case::fuse_overlay("SCHILY.xattr.user.fuseoverlayfs.opaque", "y")]
+#[case::owner_in_podman("SCHILY.xattr.user.containers.override_stat", "0:0:4755")]
+#[case::device_in_qemu("SCHILY.xattr.user.virtfs.rdev", "x")]
+#[case::no_namespace("SCHILY.xattr.x", "x")]
+#[case::prefix_of_an_inert_one("SCHILY.xattr.com.apple.provenance.x", "x")]
+#[case::no_name("SCHILY.xattr.", "x")]
+fn extended_attributes_with_powers_are_refused(#[case] key: &str, #[case] value: &str) {
+    assert_power_is_refused(
+        key,
+        value,
+        "`--no-xattrs`, which bsdtar needs on systems that label files, such as SELinux",
+    );
+}
+
+#[rstest]
+#[case::access("SCHILY.acl.access", "user::rw-,user:1:rwx")]
+#[case::default("SCHILY.acl.default", "user::rw-")]
+#[case::nfs("SCHILY.acl.ace", "x")]
+#[case::unknown("SCHILY.acl.type", "x")]
+fn access_control_lists_are_refused(#[case] key: &str, #[case] value: &str) {
+    assert_power_is_refused(key, value, "`--no-acls`");
+}
+
+#[rstest]
+#[case::immutable("schg")]
+#[case::user_immutable("uchg")]
+#[case::append_only("sappnd")]
+#[case::undeletable("uunlnk")]
+#[case::opaque("opaque")]
+#[case::after_an_inert_one("nodump,schg")]
+#[case::with_a_blank("nodump schg")]
+#[case::none("")]
+#[case::only_a_comma(",")]
+fn file_flags_with_powers_are_refused(#[case] flags: &str) {
+    assert_power_is_refused("SCHILY.fflags", flags, "`--no-fflags`");
+}
+
+#[test]
+fn selinux_labels_are_refused() {
+    let label = "system_u:object_r:bin_t:s0\0";
+    assert_power_is_refused("RHT.security.selinux", label, "`--no-selinux`");
+}
+
+#[track_caller]
+fn assert_power_is_refused(key: &str, value: &str, remedy: &str) {
+    let message = format!(
+        "entry number 1 has a pax header that sets `{key}`, which gives the unpacked file powers; pack it with {remedy}"
+    );
+    assert_refused(&with_records(&[(key, value)]), "pax-power", &message);
 }
 
 #[track_caller]

@@ -11,16 +11,17 @@ fn new() -> Tarball {
 }
 
 /// Records that bsdtar writes for a file with attributes, flags and an access control list.
-const BSDTAR_RECORDS: [(&str, &str); 9] = [
+const BSDTAR_RECORDS: [(&str, &str); 10] = [
     ("mtime", "1700000000.123456789"),
     ("LIBARCHIVE.creationtime", "1700000000.1"),
-    ("SCHILY.fflags", "nodump"),
-    ("SCHILY.acl.access", "user::rw-,group::r--,other::r--,user:builder:rwx:1000,mask::rwx"),
+    ("SCHILY.fflags", "nodump,hidden,compress"),
     ("SCHILY.dev", "2049"),
     ("SCHILY.ino", "131"),
     ("SCHILY.nlink", "1"),
     ("LIBARCHIVE.xattr.user.origin", "aGVsbG8"),
     ("SCHILY.xattr.user.origin", "hello\0\n"),
+    ("LIBARCHIVE.xattr.com.apple.provenance", "AQIA"),
+    ("SCHILY.xattr.com.apple.provenance", "\u{1}\u{2}\0"),
 ];
 
 fn gzip() -> Gzip {
@@ -28,10 +29,14 @@ fn gzip() -> Gzip {
 }
 
 #[rstest]
-#[case::all_gzip_fields(
-    gzip().flags(1).extra(b"ab\x02\0cd").name(b"x.tar").comment(b"a comment").header_crc(0)
+#[case::gzip_header_with_fields(
+    gzip().flags(1).fixed([1, 2, 3, 4, 2, 3]).name(b"x.tar").header_crc(0)
 )]
-#[case::longest_gzip_name(gzip().name(&vec![b'n'; 65_535]))]
+#[case::longest_gzip_name(gzip().name(&[b'n'; 255]))]
+#[case::latin_1_gzip_name(gzip().name(b"caf\xe9.tar"))]
+#[case::empty_gzip_name(gzip().name(b""))]
+#[case::stored(Gzip::stored(&valid().tar(), u16::MAX))]
+#[case::stored_in_small_blocks(Gzip::stored(&valid().tar(), 100))]
 fn unusual_gzip_headers_are_accepted(#[case] gzip: Gzip) {
     assert_accepted(gzip.bytes());
 }
@@ -43,8 +48,10 @@ fn unusual_gzip_headers_are_accepted(#[case] gzip: Gzip) {
 #[case::old_file_type(new().entry(b'\0', "x", b"data"))]
 #[case::full_prefix(valid().set(Field::PREFIX, &[b'p'; 155]))]
 #[case::file_type_in_the_mode(valid().mode(0o100_755))]
-#[case::other_type_in_the_mode(valid().mode(0o040_755))]
+#[case::directory_type_in_the_mode(valid().directory("lib").mode(0o040_755))]
 #[case::joiners_in_names(new().file("می\u{200c}خواهم", b"").file("👩\u{200d}🚀", b""))]
+#[case::emoji_in_names(new().file("❤\u{fe0f}", b"").file("1\u{fe0f}\u{20e3}", b""))]
+#[case::metadata_name_in_a_directory(new().file("x/pax_global_header", b""))]
 fn unusual_entries_are_accepted(#[case] tarball: Tarball) {
     assert_accepted(tarball.gzip());
 }
@@ -74,7 +81,7 @@ fn unusual_numbers_are_accepted(#[case] tarball: Tarball) {
         .file("y", b"")
 )]
 #[case::global_comment_before_a_pax_header(
-    new().pax_global(&[("comment", "one")]).pax(&[("path", "x")]).file("y", b"")
+    new().pax_global(&[("comment", "one")]).pax(&[("path", "x")]).file("x", b"")
 )]
 #[case::size_of_the_header(new().pax(&[("size", "4")]).file("x", b"data"))]
 #[case::utf_8_as_character_set(
@@ -86,13 +93,48 @@ fn unusual_numbers_are_accepted(#[case] tarball: Tarball) {
         .file("x", b"")
 )]
 #[case::keys_of_bsdtar(new().pax(&BSDTAR_RECORDS).file("x", b""))]
+#[case::newlines_in_an_attribute(
+    new()
+        .pax(&[("path", "ß"), ("SCHILY.xattr.user.a", "x\n\nb 1\n"), ("SCHILY.xattr.user.b", "1")])
+        .file("x", b"")
+)]
+#[case::negative_device(new().pax(&[("SCHILY.dev", "-1")]).file("x", b""))]
 #[case::keys_of_vendors(
     new()
-        .pax(&[("MSWINDOWS.rawsd", "AQ=="), ("RHT.security.selinux", "u:r:t:s0\0")])
+        .pax(&[("MSWINDOWS.rawsd", "AQ=="), ("VENDOR.key", "\0")])
         .file("x", b"")
 )]
 fn unusual_pax_headers_are_accepted(#[case] tarball: Tarball) {
     assert_accepted(tarball.gzip());
+}
+
+/// The header's own path under a pax path or a GNU long name, as writers leave it.
+#[rstest]
+#[case::same("bin/run", "bin/run")]
+#[case::same_with_a_dot("bin/run", "./bin/run")]
+#[case::question_marks("größe", "gr??e")]
+#[case::left_out("größe", "gre")]
+#[case::cut("größe", "gr")]
+#[case::empty("größe", "")]
+#[case::other("größe", "PaxHeaders.1/x")]
+#[case::same_characters("größe", "größe")]
+fn own_paths_that_writers_leave_are_accepted(
+    #[case] path: &str,
+    #[case] own: &str,
+    #[values(false, true)] is_pax: bool,
+) {
+    let metadata = if is_pax { new().pax(&[("path", path)]) } else { new().long_name(path) };
+    assert_accepted(metadata.file(own, b"data").file("last", b"").gzip());
+}
+
+#[rstest]
+#[case::text(b"some text\n".to_vec())]
+#[case::nothing(Vec::new())]
+#[case::long_text(b"line 1234567890\n".repeat(100))]
+#[case::digit_where_the_type_is([vec![b'x'; 156], vec![b'9'; 20]].concat())]
+fn data_of_a_file_whose_own_path_is_cut_at_a_slash_is_accepted(#[case] data: Vec<u8>) {
+    let path = format!("{}file", "abcd/".repeat(25));
+    assert_accepted(new().pax(&[("path", &path)]).file(&path[..100], &data).gzip());
 }
 
 #[track_caller]
