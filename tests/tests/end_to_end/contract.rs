@@ -60,7 +60,7 @@ async fn a_download_link_without_a_valid_file_name_is_refused() {
 
 /// An archive of exactly this many bytes.
 ///
-/// Its file is random, so that it does not compress; a comment in the gzip header pads it.
+/// Its file is random, so that it does not compress; the file name in the gzip header pads it.
 fn archive_of(bytes: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut noise = std::iter::repeat_with(|| {
@@ -69,10 +69,12 @@ fn archive_of(bytes: usize) -> Vec<u8> {
     });
     let noise: Vec<u8> = noise.by_ref().take(bytes).collect();
     let tar = |length| Tarball::new().file("noise", &noise[..length]).tar();
-    let overhead = Gzip::new(&tar(bytes)).bytes().len() - bytes;
-    let tar = tar(bytes - overhead - 1_000);
-    let missing = bytes - Gzip::new(&tar).bytes().len();
-    let archive = Gzip::new(&tar).comment(&vec![b'x'; missing - 1]).bytes();
+    let gzip_bytes = |length| Gzip::new(&tar(length)).bytes().len();
+    // A name has at most 255 bytes.
+    let mut length = bytes - (gzip_bytes(bytes) - bytes) - 128;
+    length = length + bytes - gzip_bytes(length) - 128;
+    let name_bytes = bytes - gzip_bytes(length) - 1;
+    let archive = Gzip::new(&tar(length)).name(&vec![b'x'; name_bytes]).bytes();
     assert_eq!(archive.len(), bytes);
     archive
 }
