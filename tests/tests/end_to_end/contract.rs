@@ -70,10 +70,15 @@ fn archive_of(bytes: usize) -> Vec<u8> {
     let noise: Vec<u8> = noise.by_ref().take(bytes).collect();
     let tar = |length| Tarball::new().file("noise", &noise[..length]).tar();
     let gzip_bytes = |length| Gzip::new(&tar(length)).bytes().len();
-    // A name has at most 255 bytes.
-    let mut length = bytes - (gzip_bytes(bytes) - bytes) - 128;
-    length = length + bytes - gzip_bytes(length) - 128;
-    let name_bytes = bytes - gzip_bytes(length) - 1;
+    // The name takes 1 to 255 bytes and a NUL.
+    let mut length = bytes;
+    let name_bytes = loop {
+        let unnamed_bytes = gzip_bytes(length);
+        match bytes.checked_sub(unnamed_bytes + 1) {
+            Some(missing @ 1..=255) => break missing,
+            _ => length = length + bytes - unnamed_bytes - 128,
+        }
+    };
     let archive = Gzip::new(&tar(length)).name(&vec![b'x'; name_bytes]).bytes();
     assert_eq!(archive.len(), bytes);
     archive
