@@ -49,7 +49,8 @@ impl HeaderType {
     ///
     /// Links redirect later entries out of the directory (CVE-2007-4559, CVE-2021-38511,
     /// CVE-2022-36113, CVE-2026-23745), and sparse maps exhaust a reader's memory (CVE-2025-58183).
-    /// Devices and fifos are no content, and the other types mean something else in each reader.
+    /// Devices and fifos have no file content, and each reader interprets the other types
+    /// differently.
     fn from_flag(flag: u8) -> Self {
         match flag {
             b'0' | b'\0' => Self::Entry(EntryKind::File),
@@ -149,7 +150,7 @@ impl<'a> Header<'a> {
         octal(&self.block[337..345], "device number")?;
         let size =
             number(&self.block[124..136], "size")?.ok_or(EntryError::HeaderNumber("size"))?;
-        // Links: a header with a link name that is no link contradicts itself. node-tar skips it,
+        // A header that has a link name but is not a link contradicts itself. node-tar skips it,
         // and takes the data for headers.
         if !is_zero(&self.block[157..257]) {
             return Err(EntryError::LinkName);
@@ -173,7 +174,7 @@ impl<'a> Header<'a> {
         if !text(&self.block[297..329]).is_some_and(is_owner_name) {
             return Err(EntryError::HeaderText("group name"));
         }
-        // Also if a metadata header overrides the path.
+        // The name is checked even if a metadata header overrides the path.
         self.name().and(self.prefix())?;
         Ok(size)
     }
@@ -188,8 +189,9 @@ impl<'a> Header<'a> {
 
     /// Checks the name of a metadata header.
     ///
-    /// Polyglots: a name with control characters can be the magic number of another format, which
-    /// readers detect first. A writer may cut the name inside a UTF-8 character.
+    /// A name with control characters can be the magic number of another format, and readers detect
+    /// that format before tar (a polyglot). A name may end in the middle of a UTF-8 character,
+    /// because some writers cut it there.
     ///
     /// busybox takes a header without a name for the end of the archive, and then the data for
     /// headers.
@@ -316,8 +318,8 @@ fn compute_checksum(block: &Block) -> u64 {
     sum(&block[..148]) + 8 * u64::from(b' ') + sum(&block[156..])
 }
 
-/// Returns the text before the first NUL, or none if anything but NULs follows it: readers that
-/// ignore the NUL see another text.
+/// Returns the text before the first NUL. Returns `None` if bytes other than NULs follow, because
+/// readers that ignore the NUL see a different text.
 fn text(field: &[u8]) -> Option<&[u8]> {
     let end = field.iter().position(|byte| *byte == b'\0').unwrap_or(field.len());
     let (text, rest) = field.split_at_checked(end)?;
@@ -326,7 +328,8 @@ fn text(field: &[u8]) -> Option<&[u8]> {
 
 /// Returns true if a listing can print a user's or group's name.
 ///
-/// Terminal escapes: listings print these names as they are.
+/// Listings print these names unchanged, so control characters could send escape sequences to the
+/// terminal.
 pub(crate) fn is_owner_name(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|name| !name.contains(char::is_control))
 }

@@ -1,8 +1,9 @@
 //! The rules for all paths of an archive together: no two entries may have the same path on any
 //! file system.
 //!
-//! File systems of macOS and Windows ignore case, and some also the Unicode form. There, a second
-//! entry with an equivalent path replaces the first one (CVE-2026-23950).
+//! The file systems of macOS and Windows ignore case. Some of them also ignore the Unicode
+//! normalization form. There, a second entry with an equivalent path replaces the first one
+//! (CVE-2026-23950).
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -16,7 +17,7 @@ pub(crate) struct PathSet<'a> {
     limits: &'a ArchiveLimits,
     /// Keyed by the hash of the normalized path.
     known: HashMap<u64, KnownPath>,
-    /// Randomly keyed, so that a sender cannot prepare paths that collide.
+    /// The hasher has a random key, so that a sender cannot prepare paths with equal hashes.
     hasher: RandomState,
     has_root: bool,
     /// Bytes of all normalized components that are not ASCII.
@@ -39,12 +40,13 @@ enum KnownKind {
     ImpliedDirectory,
 }
 
-/// The path that is being inserted. In both forms, each component follows a slash.
+/// The path that is being inserted. In `normalized` and in `spelled`, there is a slash before each
+/// component.
 #[derive(Default)]
 struct CurrentPath {
     normalized: String,
     spelled: String,
-    /// Lengths of both forms at the end of each component.
+    /// For each component, the lengths of `normalized` and `spelled` at its end.
     ends: Vec<(usize, usize)>,
 }
 
@@ -126,7 +128,7 @@ impl<'a> PathSet<'a> {
         }
     }
 
-    /// Returns the hashes of the current path, normalized and as spelled, and shortens it by one
+    /// Returns the hashes of the current path's normalized and spelled forms. Then removes its last
     /// component.
     fn pop_component(&mut self) -> Option<(u64, u32)> {
         let (normalized, spelled) = self.current.ends.pop()?;
@@ -162,7 +164,8 @@ impl<'a> PathSet<'a> {
         if self.normalized_bytes > self.limits.normalized_bytes {
             return Err(EntryError::NormalizedBytes { limit: self.limits.normalized_bytes });
         }
-        // Path traversal behind normalization: U+FF0F becomes a slash, U+2025 two dots.
+        // Normalization can create a path traversal: U+FF0F becomes a slash, and U+2025 becomes two
+        // dots.
         if component.contains(['/', '\\']) || matches!(component, "" | "." | "..") {
             return Err(EntryError::PathNormalized);
         }

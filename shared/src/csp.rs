@@ -44,13 +44,13 @@ pub use self::{
 };
 use crate::{domain::OrganizationId, error::ErrorChain, telemetry};
 
-/// The header that some sibling VMware APIs take the token in.
+/// The header in which some other VMware APIs accept the token.
 const CSP_AUTH_TOKEN: &str = "csp-auth-token";
 
 /// The accepted clock difference between the issuer and this machine.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// Bytes of the longest token that is parsed. Real ones have one to four thousand.
+/// Bytes of the longest token that is parsed. Real tokens have 1,000 to 4,000 bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
 
 /// The organization and user that a token was issued for.
@@ -154,7 +154,7 @@ struct Claims {
 }
 
 impl Claims {
-    /// The audiences: `aud`, one or several, and `azp`.
+    /// The audiences in `aud` (a string or an array) and in `azp`.
     fn audiences(&self) -> impl Iterator<Item = &str> {
         let several = self.aud.as_array().map_or(&[][..], Vec::as_slice);
         [&self.aud, &self.azp].into_iter().chain(several).filter_map(serde_json::Value::as_str)
@@ -166,9 +166,9 @@ impl Claims {
 pub struct TokenRules {
     /// The issuer, as in the claim `iss`.
     pub issuer: String,
-    /// The audiences of which `aud` or `azp` must hold one; empty accepts any.
+    /// `aud` or `azp` must hold one of these audiences. An empty list accepts any audience.
     pub audiences: Vec<String>,
-    /// The permissions of which `perms` must hold one.
+    /// `perms` must hold one of these permissions.
     pub permissions: Vec<String>,
 }
 
@@ -182,7 +182,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Accepts tokens that are signed with one of `keys` and keep `rules`.
+    /// Accepts tokens that are signed with one of `keys` and follow `rules`.
     #[must_use]
     pub fn new(rules: TokenRules, keys: Keys) -> Self {
         let TokenRules { issuer, audiences, permissions } = rules;
@@ -274,7 +274,7 @@ impl Authenticator {
     }
 }
 
-/// Extracts the one token in `headers`, with `Bearer` or bare.
+/// Extracts the only token in `headers`, with or without `Bearer` before it.
 fn token(headers: &HeaderMap) -> Result<&str, TokenError> {
     let mut values =
         headers.get_all(AUTHORIZATION).iter().chain(headers.get_all(CSP_AUTH_TOKEN).iter());

@@ -57,7 +57,7 @@ use self::connect::Connect;
 /// and connections that the server closed meanwhile must not use up the next request's attempts.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of a denied [`preconnect`] response that are read; real ones have a few hundred.
+/// The most bytes that [`preconnect`] reads of a response. Real responses have a few hundred bytes.
 const MAX_DENIAL_BYTES: usize = 4 * 1024;
 
 type HttpsClient = Client<Connect, SdkBody>;
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// Set in the process that has the machine's roots replaced.
+    /// This variable is set in the child process, where the machine's roots are replaced.
     const CHILD_URL: &str = "HTTPS_TEST_URL";
 
     const NAME: &str = "https::tests::an_unknown_issuer_makes_the_client_read_the_machines_roots";

@@ -1,9 +1,10 @@
 //! Logs: one JSON object per line on standard output, where Lambda collects them.
 //!
-//! Each request has one line, which the Lambda adapter writes inside [`request_span`]; every other
-//! line of the request carries the same identifiers. The keys are those of Powertools for AWS
-//! Lambda: <https://docs.aws.amazon.com/powertools/python/latest/core/logger/>. At `DEBUG` each step
-//! of a request (`token`, `form`, `archive`, each call to a store) has a line with its duration.
+//! For each request, the Lambda adapter writes one summary line inside [`request_span`]. All other
+//! log lines of the request have the same identifiers. The keys are those of Powertools for AWS
+//! Lambda: <https://docs.aws.amazon.com/powertools/python/latest/core/logger/>. At `DEBUG` each
+//! step of a request (`token`, `form`, `archive`, each call to a store) has a line with its
+//! duration.
 //!
 //! Traces need no code here: Lambda's runtime puts the trace header into the environment, and the
 //! AWS SDK sends it on as `x-amzn-trace-id`.
@@ -34,7 +35,7 @@ pub(crate) use self::lines::print;
 pub(crate) use self::lines::written_by;
 use crate::domain::{CustomizationId, Id, OrganizationId};
 
-/// The variable in which Lambda's advanced logging controls pass the log level.
+/// The environment variable for the log level. Lambda's advanced logging controls set it.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 static CONFIGURED: LazyLock<Level> = LazyLock::new(|| {
@@ -65,8 +66,8 @@ pub(crate) fn log_panic(panic: &PanicHookInfo<'_>) {
 /// Selects the lines that are logged.
 ///
 /// `level` applies to this product's own lines. Libraries log warnings only: at finer levels they
-/// print requests, and with them secrets. An exception are the AWS SDK's spans of calls to a store,
-/// whose fields are the operation's name and numbers.
+/// print requests, and with them secrets. The AWS SDK's spans of calls to a store are an exception:
+/// their fields are only the operation's name and numbers.
 #[expect(
     clippy::redundant_closure_for_method_calls,
     reason = "the method is not general enough for the filter"
@@ -75,7 +76,7 @@ fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
     let level = LevelFilter::from_level(level);
     let lines = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
-        // It warns of each metric value past the hundredth in one request.
+        // It logs a warning for each metric value after the first 100 in one request.
         .with_target("metrics_cloudwatch_embedded", LevelFilter::OFF)
         .with_target("shared", level)
         .with_target("write_customizations", level)
@@ -89,8 +90,8 @@ fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
 /// The identifiers of a request.
 #[derive(Debug)]
 pub struct RequestIds<'a> {
-    /// The gateway's identifier of the request: the `instance` of a problem, and the answer's
-    /// header `x-amzn-requestid`.
+    /// The gateway's identifier of the request. It is also the `instance` of a problem and the
+    /// value of the response header `x-amzn-requestid`.
     pub request_id: Uuid,
     /// Lambda's identifier of the invocation.
     pub function_request_id: &'a str,

@@ -83,7 +83,8 @@ pub enum Fault {
     /// Resets the connection after half of the request's body. The store does not receive the
     /// request. Only the path is matched.
     ResetInRequest,
-    /// The store executes the request. Resets the connection before the response.
+    /// The store executes the request. Then the proxy resets the connection before it sends the
+    /// response.
     LoseResponse,
     /// The store executes the request. Resets the connection after three quarters of the response.
     ResetInResponse,
@@ -206,7 +207,8 @@ impl Proxy {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// The operations since the last call: DynamoDB's by name, S3's by HTTP method.
+    /// The operations that the proxy received since the last call of this method. A DynamoDB
+    /// operation is given by its name, an S3 operation by its HTTP method.
     ///
     /// Sorted, because the order of concurrent requests is random.
     pub fn take_operations(&self) -> Vec<String> {
@@ -247,7 +249,8 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
         state.connections.fetch_add(1, Ordering::SeqCst);
         let state = Arc::clone(&state);
-        // An error means that the client or the store has ended: it only closes the connection.
+        // An error means that the client or the store has closed its connection or stopped. The
+        // task then only closes this connection.
         tokio::spawn(async move { drop(state.serve(stream).await) });
     }
 }
@@ -517,7 +520,7 @@ fn error_response(head: &Head, status: u16, code: &str) -> Vec<u8> {
     serialize(head, status, &HeaderMap::new(), body.as_bytes())
 }
 
-/// The response that no entry of a batch is processed.
+/// A response that reports every entry of the batch as unprocessed.
 fn unprocessed_response(head: &Head, batch: &[u8]) -> Vec<u8> {
     let batch: serde_json::Value = serde_json::from_slice(batch).expect("a batch is JSON");
     let [items, keys] = ["UnprocessedItems", "UnprocessedKeys"].map(|name| {

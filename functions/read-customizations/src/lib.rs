@@ -7,14 +7,15 @@ mod get_file;
 
 use shared::{app::App, problem::Problem, request::Request, response::Response, routes::Operation};
 
-/// The IAM actions that the function's role must allow, and nothing else.
+/// The function's role must allow exactly these IAM actions.
 pub const ACTIONS: [&str; 4] = [
-    // Reads the catalog, to check its owner; the customization; base images, products, registries.
+    // Reads the catalog (to check its owner), the customization, base images, products and
+    // registries.
     "dynamodb:BatchGetItem",
     // Reads the affected applications and their build results.
     "dynamodb:Query",
-    // Checks that a file exists; and a download link has the permissions of the function that
-    // signed it.
+    // Checks that a file exists. Download links also need it, because a link has the permissions of
+    // the function that signed it.
     "s3:GetObject",
     // Without it S3 answers 403, not 404, for a file that does not exist.
     "s3:ListBucket",
@@ -24,7 +25,7 @@ pub const ACTIONS: [&str; 4] = [
 ///
 /// # Errors
 ///
-/// The first [`Problem`] in the contract's order of checks.
+/// Returns the first [`Problem`] found. The contract defines the order of the checks.
 pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     let request = app.authorize(request).await?;
     match request.operation {

@@ -108,8 +108,8 @@ async fn find_idempotency_record(
     }
 }
 
-/// Returns true if the customization affects a released application. A global one is always
-/// accepted.
+/// Returns true if the customization affects a released application. A customization without a
+/// filter is always accepted.
 async fn any_released(
     app: &App,
     request: &AuthorizedRequest<'_>,
@@ -146,7 +146,7 @@ impl Upload {
         Ok(Self { file, digest, name, description, filter, idempotency_key })
     }
 
-    /// The digest of the operation and its fields.
+    /// The digest of the operation's name and of all fields of the upload.
     fn fingerprint(&self) -> Result<Digest, ResponseError> {
         #[derive(Serialize)]
         struct Fields<'a> {

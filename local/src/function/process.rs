@@ -23,10 +23,11 @@ use super::{
     runtime_api::{Invocation, RuntimeApi, RuntimeRequest},
 };
 
-/// Number of bytes at the end of a log in which its last line is searched.
+/// The number of bytes at the end of a log that are read to find its last line.
 const LOG_TAIL_BYTES: u64 = 2_000;
 
-/// A process that works on one event at a time. It is killed when this is dropped.
+/// A process that works on one event at a time. Dropping this value kills the operating system
+/// process.
 #[derive(Debug)]
 pub struct Process {
     name: FunctionName,
@@ -184,7 +185,7 @@ fn command(deployment: &Deployment, api: &RuntimeApi, output: File) -> io::Resul
     Ok(command)
 }
 
-/// Returns the last line of a log that is not empty, without the first `skip` bytes of the log.
+/// Returns the last line of a log that is not empty. Ignores the first `skip` bytes of the log.
 fn last_line(path: &Path, skip: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
     let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES).max(skip);

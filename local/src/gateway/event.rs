@@ -219,7 +219,7 @@ pub enum MalformedResponse {
     /// The JSON is not a proxy response.
     #[error("the function's response is not a proxy response")]
     Json(#[from] serde_json::Error),
-    /// The status is not one of a final response (200 to 599).
+    /// The status is not between 200 and 599, so it is not the status of a final response.
     #[error("the function's response has the status {0}")]
     Status(u16),
     /// A header has a name or a value that HTTP does not allow.

@@ -21,17 +21,17 @@ use crate::{
     metrics::{self, Dependency},
 };
 
-/// The limit for a whole fetch. A request waits for it, so it is short.
+/// The limit for a whole fetch. It is short, because a request waits for the fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The largest response that is read, in bytes; real ones have a few thousand.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// The times at which cached keys are fetched again.
+/// The durations that decide when cached keys are fetched again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefreshLimits {
-    /// The age at which keys are fetched again: a key that the issuer withdraws is refused after
-    /// this.
+    /// The age at which keys are fetched again. After a successful fetch, a key that the issuer has
+    /// withdrawn is refused.
     max_age: Duration,
     /// The shortest time between two refreshes, however many bad tokens come in.
     interval: Duration,
@@ -48,7 +48,7 @@ pub enum JwksUnavailable {
     /// The endpoint cannot be reached.
     #[error("the JWKS endpoint does not respond")]
     Connection(#[from] ConnectorError),
-    /// The URL does not make a request.
+    /// No request can be built from the URL.
     #[error("the JWKS endpoint cannot be requested")]
     Request(#[from] HttpError),
     /// The endpoint responded with another status than 200; redirects are not followed.
@@ -89,7 +89,8 @@ impl JwksEndpoint {
         Self { url, trusts_published_key, limits, cached, last_refresh }
     }
 
-    /// The cached keys, fetched first if there are none and refreshed if they are old.
+    /// Returns the cached keys. Fetches them first if there are none, and refreshes them if they
+    /// are old.
     pub(super) async fn current(&self) -> Result<Arc<KeySet>, JwksUnavailable> {
         match self.cached() {
             None => self.first().await,

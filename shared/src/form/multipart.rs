@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 /// The length limit of a boundary (RFC 2046, section 5.1.1), in characters.
 const MAX_BOUNDARY: usize = 70;
 
-/// The most parts of a form. A valid one has at most four.
+/// The maximum number of parts in a form. A valid one has at most four.
 const MAX_PARTS: usize = 32;
 
 /// The most headers of a part. Clients send two.
@@ -70,7 +70,7 @@ pub(super) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
         if parts.len() == MAX_PARTS {
             return Err(Malformed::TooManyParts);
         }
-        // Two delimiters that share a line end enclose no part.
+        // If two delimiters share one line end, there is no part between them.
         let part = body.get(open.end..close.start).ok_or(Malformed::Headers)?;
         parts.push(Part::read(&body.slice_ref(part))?);
         open = close;
@@ -86,8 +86,8 @@ struct Delimiter {
 }
 
 impl Delimiter {
-    /// The delimiter with the boundary at `start..end`, or `None` if the line continues: then it is
-    /// part of the content.
+    /// Returns the delimiter whose boundary is at `start..end`. Returns `None` if the line
+    /// continues after the boundary, because the line is then part of the content.
     fn new(body: &[u8], start: usize, end: usize) -> Option<Self> {
         let rest = body.get(end..)?;
         if rest.starts_with(b"--") {

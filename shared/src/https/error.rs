@@ -39,7 +39,8 @@ fn source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'
         if let Some(found) = current.downcast_ref() {
             return Some(found);
         }
-        // The source of an I/O error is that of the error that it wraps, not the error itself.
+        // `source()` of an I/O error returns the source of the wrapped error, not the wrapped
+        // error.
         let wrapped = current.downcast_ref().and_then(io::Error::get_ref);
         error = match wrapped {
             Some(wrapped) => Some(wrapped),

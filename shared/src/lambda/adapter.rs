@@ -181,12 +181,12 @@ mod tests {
         serde_json::from_str(&event.to_string()).unwrap()
     }
 
-    /// The lines that are written of a request.
+    /// Returns the log lines that are written for a request.
     fn lines(handler: &impl AsyncFn(&Request) -> Result<Response, Problem>) -> Vec<Value> {
         lines_within(GATEWAY_TIMEOUT, handler)
     }
 
-    /// The same, where the handler may take this long.
+    /// Like `lines`, but the handler may take at most `time_limit`.
     fn lines_within(
         time_limit: Duration,
         handler: &impl AsyncFn(&Request) -> Result<Response, Problem>,
@@ -249,8 +249,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let context = Context::default();
         let invocation = Invocation::new(&event(), &context, false);
-        // With a subscriber, like every test that logs: if a thread without one reached a log
-        // statement first, tracing would cache it as disabled for the other tests too.
+        // This test needs a subscriber, like every test that logs. If a thread without a subscriber
+        // reached a log statement first, tracing would cache the statement as disabled for the
+        // other tests too.
         let respond = |handler: &dyn Fn() -> Result<Response, Problem>| {
             let mut response = Value::Null;
             telemetry::written_by(|| {

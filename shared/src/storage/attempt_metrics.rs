@@ -14,7 +14,8 @@ use crate::{
     metrics::{self, Dependency},
 };
 
-/// An interceptor that records the attempts of a client of this dependency.
+/// An interceptor that records the attempts of an SDK client. The field is the dependency that the
+/// client calls.
 #[derive(Debug)]
 pub(super) struct AttemptMetrics(pub(super) Dependency);
 
@@ -51,7 +52,7 @@ impl Intercept for AttemptMetrics {
         if let Some(&StartedAt(at)) = state.load::<StartedAt>()
             && attempt.output_or_error().is_some()
         {
-            // Only what the SDK would retry counts as a fault of the store.
+            // An attempt counts as a fault of the store only if the SDK would retry it.
             let action = run_classifiers_on_ctx(components.retry_classifiers(), attempt.inner());
             metrics::attempted(self.0, at.elapsed(), action.should_retry());
         }

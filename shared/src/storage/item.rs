@@ -1,4 +1,4 @@
-//! The table's keys, and records as items.
+//! The keys of the table, and the conversion between records and items.
 //!
 //! | item | `PK` | `SK` |
 //! | --- | --- | --- |
@@ -11,9 +11,10 @@
 //! | product | `PRODUCT#<key>` | `PRODUCT` |
 //! | registry | `REGISTRY#<id>` | `REGISTRY` |
 //!
-//! Customers write `CUSTOMIZATIONS#…` partitions only, the operator all others. So the role of the
-//! write function can be limited to them (`dynamodb:LeadingKeys`): it can change neither the owner
-//! of a catalog nor a build result.
+//! Customers write only `CUSTOMIZATIONS#…` partitions. The operator writes all others. So the IAM
+//! role of the write function can be limited to `CUSTOMIZATIONS#…` partitions
+//! (`dynamodb:LeadingKeys`). Then the function can change neither the owner of a catalog nor a
+//! build result.
 
 use std::{collections::HashMap, fmt};
 
@@ -134,7 +135,7 @@ pub(super) fn catalog_partition(id: &Id) -> String {
     format!("CATALOG#{id}")
 }
 
-/// The partition of what customers write about a catalog.
+/// The partition of a catalog's customizations and idempotency records.
 fn customizations_partition(catalog_id: &Id) -> String {
     format!("CUSTOMIZATIONS#{catalog_id}")
 }

@@ -1,4 +1,5 @@
-//! Base images, products and registries. All requests need the same few, so they are cached.
+//! Base images, products and registries. All requests need the same small set of these records, so
+//! the records are cached.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -158,8 +159,8 @@ impl ReferenceCache {
         (cached, missing)
     }
 
-    /// Adds the references in `items`, which were read for the keys `missing`, to `references` and
-    /// to the cache.
+    /// Adds the references in `items` to `references` and to the cache. The items were read for the
+    /// keys in `missing`.
     pub(super) fn resolve(
         &self,
         mut references: ResolvedReferences,
@@ -201,7 +202,8 @@ mod tests {
         ReferenceIds { products, ..ReferenceIds::default() }
     }
 
-    /// Reads products as a request does, and returns the number that the table has to return.
+    /// Reads products as a request does, and returns how many of them are not cached and come from
+    /// the table.
     fn read(cache: &ReferenceCache, keys: &[&str]) -> usize {
         let (cached, missing) = cache.look_up(&products(keys));
         let item = |key: &Key| {

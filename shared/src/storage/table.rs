@@ -93,7 +93,8 @@ pub enum TransactionOutcome {
     ConditionFailed {
         /// The index of the action.
         action: usize,
-        /// The item that failed a [`Action::Put`]'s condition; empty if there is none.
+        /// For an [`Action::Put`], the existing item that did not meet the condition. Empty for
+        /// other actions, or if no item exists.
         item: Item,
     },
 }
@@ -181,8 +182,8 @@ impl Table {
         }
     }
 
-    /// A query for the items of `partition` whose sort keys begin with `prefix`, strongly
-    /// consistent: imports and build results count at once.
+    /// A strongly consistent query for the items of `partition` whose sort keys begin with
+    /// `prefix`. It sees new imports and build results immediately.
     pub(super) fn query_prefix(&self, partition: String, prefix: String) -> QueryFluentBuilder {
         self.client
             .query()
