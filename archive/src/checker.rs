@@ -127,7 +127,7 @@ impl<'a, R: BufRead, V: FnMut(Entry<'_>)> Checker<'a, R, V> {
         if !in_order {
             return Err(EntryError::MetadataStray);
         }
-        header.check_metadata_name()?;
+        header.check_metadata_name(kind)?;
         let limit = self.limits.metadata_bytes;
         let size = usize::try_from(header.check_fields()?).ok().filter(|size| *size <= limit);
         size.ok_or(EntryError::MetadataSize { limit })

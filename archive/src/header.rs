@@ -23,7 +23,7 @@ pub(crate) enum HeaderType {
 }
 
 /// Header that describes the entries after it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum MetadataType {
     /// Pax header for the next entry.
     Pax,
@@ -195,7 +195,7 @@ impl<'a> Header<'a> {
     ///
     /// busybox takes a header without a name for the end of the archive, and then the data for
     /// headers.
-    pub(crate) fn check_metadata_name(&self) -> Result<(), EntryError> {
+    pub(crate) fn check_metadata_name(&self, kind: MetadataType) -> Result<(), EntryError> {
         let name = self.name()?;
         let mut chunks = name.utf8_chunks();
         let is_text = chunks.next().is_none_or(|chunk| !chunk.valid().contains(char::is_control))
@@ -203,8 +203,9 @@ impl<'a> Header<'a> {
         if !is_text || name.is_empty() {
             return Err(EntryError::HeaderText("name"));
         }
-        // Perl's `Archive::Tar` lists and unpacks the directory.
-        if self.is_perl_directory() && !path::is_safe(&self.own_path()?) {
+        // Perl's `Archive::Tar` lists and unpacks the directory, and does not see the long name.
+        let is_harmless = path::is_safe(&self.own_path()?) && kind != MetadataType::LongName;
+        if self.is_perl_directory() && !is_harmless {
             return Err(EntryError::HeaderText("name"));
         }
         Ok(())

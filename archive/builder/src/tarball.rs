@@ -1,5 +1,7 @@
 //! The builder of tars.
 
+use std::iter::repeat;
+
 use crate::{Gzip, pax_records};
 
 /// Bytes of a tar block.
@@ -42,6 +44,8 @@ enum Part {
         block: Box<[u8; BLOCK]>,
         /// False if a test has set the checksum itself.
         computes_checksum: bool,
+        /// Formats the checksum, if not as POSIX defines it.
+        checksum_form: Option<fn(u32) -> String>,
     },
     Bytes(Vec<u8>),
 }
@@ -62,7 +66,11 @@ impl Tarball {
     /// Adds a POSIX header with the type `flag`, and its data. The name is cut after 100 bytes.
     #[must_use]
     pub fn entry(mut self, flag: u8, name: &str, data: &[u8]) -> Self {
-        self.parts.push(Part::Header { block: Box::new([0; BLOCK]), computes_checksum: true });
+        self.parts.push(Part::Header {
+            block: Box::new([0; BLOCK]),
+            computes_checksum: true,
+            checksum_form: None,
+        });
         let size = format!("{:011o}", data.len());
         self.set(Field::NAME, name.as_bytes())
             .set(Field::MODE, b"0000644")
@@ -151,14 +159,25 @@ impl Tarball {
     #[must_use]
     pub fn set(mut self, Field(offset, length): Field, value: &[u8]) -> Self {
         let header = self.parts.iter_mut().rev().find_map(|part| match part {
-            Part::Header { block, computes_checksum } => Some((block, computes_checksum)),
+            Part::Header { block, computes_checksum, .. } => Some((block, computes_checksum)),
             Part::Bytes(_) => None,
         });
         if let Some((block, computes_checksum)) = header {
             *computes_checksum &= offset != Field::CHECKSUM.0;
-            let value = value.iter().chain(std::iter::repeat(&0));
+            let value = value.iter().chain(repeat(&0));
             let field = block.iter_mut().skip(offset).take(length);
             field.zip(value).for_each(|(to, from)| *to = *from);
+        }
+        self
+    }
+
+    /// Formats the correct checksum in another form than POSIX defines.
+    #[must_use]
+    pub fn checksum_form(mut self, form: fn(u32) -> String) -> Self {
+        if let Some(Part::Header { checksum_form, .. }) =
+            self.parts.iter_mut().rev().find(|part| matches!(part, Part::Header { .. }))
+        {
+            *checksum_form = Some(form);
         }
         self
     }
@@ -188,9 +207,14 @@ impl Tarball {
         let mut tar = Vec::new();
         for part in self.parts {
             match part {
-                Part::Header { mut block, computes_checksum } => {
+                Part::Header { mut block, computes_checksum, checksum_form } => {
                     if computes_checksum {
                         write_checksum(&mut block);
+                    }
+                    if let Some(form) = checksum_form {
+                        let form = form(checksum(&block));
+                        let field = block.iter_mut().skip(148).take(8);
+                        field.zip(form.bytes().chain(repeat(0))).for_each(|(to, from)| *to = from);
                     }
                     tar.extend_from_slice(block.as_slice());
                 }
@@ -209,7 +233,13 @@ impl Tarball {
 
 /// Writes the correct checksum into a header.
 pub fn write_checksum(header: &mut [u8; BLOCK]) {
-    header[148..156].fill(b' ');
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    let sum = checksum(header);
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
+/// Sums the bytes of a header, with the checksum as blanks.
+fn checksum(header: &[u8; BLOCK]) -> u32 {
+    let blanks = 8 * u32::from(b' ');
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    sum(&header[..148]) + blanks + sum(&header[156..])
 }

@@ -229,6 +229,16 @@ fn headers_in_a_pax_header_that_perl_takes_for_a_directory_are_refused(
     );
 }
 
+/// Perl's `Archive::Tar` takes the long name's header for a directory, and does not see the name.
+#[test]
+fn a_long_name_whose_header_is_a_directory_to_perl_is_refused() {
+    assert_refused(
+        &new().long_name("größe").set(Field::NAME, b"x/").file("own", b"").gzip(),
+        "header-text",
+        "entry number 1 has a header with a malformed name",
+    );
+}
+
 #[test]
 fn a_truncated_pax_header_is_refused() {
     let tar = new().pax(&COMMENT).set(Field::SIZE, b"1024").tar_without_end();

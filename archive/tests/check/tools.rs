@@ -28,6 +28,10 @@ pub(crate) fn is_installed(tool: &'static str) -> bool {
 
 fn starts(tool: &str) -> bool {
     let mut command = Command::new(tool);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg(if tool == "go" { "version" } else { "--version" })
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.status().is_ok()
 }
