@@ -15,7 +15,7 @@ fn main() -> io::Result<()> {
         .try_for_each(|(name, seed)| fs::write(folder.join(name), seed))
 }
 
-fn tars() -> [(&'static str, Vec<u8>); 14] {
+fn tars() -> [(&'static str, Vec<u8>); 18] {
     let long = "folder/".repeat(30) + "file";
     let ordinary = Tarball::new().directory("bin/").file("bin/run", b"#!/bin/sh\n").mode(0o755);
     [
@@ -52,11 +52,27 @@ fn tars() -> [(&'static str, Vec<u8>); 14] {
                 .tar(),
         ),
         ("links.tar", Tarball::new().symlink("a", "/etc").hard_link("b", "a").tar()),
+        (
+            "record-in-a-value.tar",
+            Tarball::new()
+                .pax(&[("SCHILY.xattr.user.a", "b\n13 path=evil")])
+                .file("file", b"1")
+                .tar(),
+        ),
+        (
+            "checksum-without-end.tar",
+            Tarball::new().file("file", b"1").checksum_form(|sum| format!("{sum:08o}")).tar(),
+        ),
+        (
+            "own-path.tar",
+            Tarball::new().pax(&[("path", "größe")]).file("gr??e", b"1").mode(0o100_644).tar(),
+        ),
+        ("cut-name.tar", Tarball::new().pax(&[("path", "größe")]).file("gre/", b"text\n").tar()),
         ("padded-end.tar", ordinary.zeros(8192).tar()),
     ]
 }
 
-fn archives() -> [(&'static str, Vec<u8>); 4] {
+fn archives() -> [(&'static str, Vec<u8>); 6] {
     let tar = Tarball::new().file("file", b"12345678").tar();
     let gzip = Gzip::new(&tar);
     [
@@ -66,6 +82,8 @@ fn archives() -> [(&'static str, Vec<u8>); 4] {
             gzip.clone().extra(b"ab\x01\0c").name(b"n").comment(b"c").header_crc(0).bytes(),
         ),
         ("two-members.tgz", gzip.clone().bytes().repeat(2)),
+        ("fields.tgz", gzip.clone().name(b"n").header_crc(0).bytes()),
+        ("stored.tgz", Gzip::stored(&tar, 300).bytes()),
         ("bomb.tgz", Gzip::new(&Tarball::new().file("zeros", &vec![0; 1 << 16]).tar()).bytes()),
     ]
 }

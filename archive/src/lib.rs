@@ -2,7 +2,8 @@
 //! directories.
 //!
 //! An accepted archive has *one view*: it lists the same entries, with the same path, size and
-//! kind, in GNU tar, bsdtar and Python's `tarfile`. Tar readers disagree on many headers, and
+//! kind, in GNU tar, bsdtar, busybox, Python's `tarfile`, node-tar, the crate `tar`, Go's
+//! `archive/tar` and Perl's `Archive::Tar`. Tar readers disagree on many headers, and
 //! attackers use this: the reader that scans an archive sees harmless entries, and the reader that
 //! unpacks it sees others (CVE-2025-62518, "TARmageddon"). Therefore [`check`] refuses each header
 //! that readers understand differently, instead of choosing one meaning.

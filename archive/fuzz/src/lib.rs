@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | [`input`] | inputs of the target, and their mutation |
 //! | [`listing`] | entries of an archive, as the check and as the crate `tar` list them |
+//! | [`models`] | entries of an archive, as two strange readers list them |
 
 #![forbid(unsafe_code)]
 
 pub mod input;
 pub mod listing;
+pub mod models;
 
 use peak_alloc::PeakAlloc;
 

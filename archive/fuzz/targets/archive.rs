@@ -9,6 +9,7 @@ use archive_fuzz::{
     assert_safe_to_print,
     input::{mutate, to_archive},
     listing::{ListedEntry, list_with_tar_crate},
+    models::Model,
     with_memory_limit,
 };
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -67,6 +68,10 @@ fn messages(result: &Result<Vec<ListedEntry>, ArchiveError>) -> Result<&[ListedE
 fn assert_safe(archive: &[u8], entries: &[ListedEntry]) {
     let by_tar_crate = list_with_tar_crate(archive).expect("the crate `tar` reads the archive");
     assert_eq!(entries, by_tar_crate, "one file, two views");
+    for model in Model::ALL {
+        let by_model = model.list(archive).expect("the model reads the archive");
+        assert_eq!(entries, by_model, "one file, two views: {model:?}");
+    }
 
     assert!(entries.iter().any(|entry| entry.kind == EntryKind::File), "no file");
     for ListedEntry { path, .. } in entries {
