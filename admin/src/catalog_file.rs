@@ -1,9 +1,10 @@
-//! The JSON file that catalogs are imported from.
+//! The format of the JSON file that an import reads.
 //!
 #![doc = concat!("```json\n", include_str!("catalog_file/example.json"), "```")]
 //!
-//! Each list is optional, as is each field that is an [`Option`] in [`shared::domain`], where the
-//! fields are described. The references of an application are in the file or in the table.
+//! Each list is optional. The fields are those of the types in [`shared::domain`]; a field that is
+//! an [`Option`] there is optional. The references of an application must be in the file or in the
+//! table.
 
 use std::{collections::HashSet, fmt};
 
@@ -11,10 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use shared::domain::{Application, BaseImage, Catalog, Id, Product, Registry};
 
-/// A file with one record of each type.
+/// An example of a file, with one record of each type.
 pub const EXAMPLE: &str = include_str!("catalog_file/example.json");
 
-/// The content of a file, checked for itself but not against the table.
+/// The content of a file. It is valid, but not yet checked against the table.
 #[derive(Clone, Debug, Default)]
 pub struct CatalogFile {
     /// The base images.
@@ -41,7 +42,7 @@ pub struct CatalogEntry {
 pub struct FieldError {
     /// The path of the field, such as `catalogs[0].applications[2].branch`.
     pub path: String,
-    /// The reason.
+    /// The reason why the field is invalid.
     pub message: String,
 }
 
@@ -56,7 +57,7 @@ impl CatalogFile {
     ///
     /// # Errors
     ///
-    /// All errors of the file.
+    /// Returns all errors of the file.
     pub fn parse(json: &str) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader::default();
         let file = match serde_json::from_str(json) {
@@ -102,8 +103,8 @@ impl Reader {
         let ids = catalogs.iter().map(|entry: &CatalogEntry| &entry.catalog.id);
         self.unique("catalogs", "id", ids);
         for key in file.keys() {
-            let known = "a file has base_images, products, registries and catalogs";
-            self.error(key, format!("is unknown; {known}"));
+            let expected = "a file has base_images, products, registries and catalogs";
+            self.error(key, format!("is unknown; {expected}"));
         }
         CatalogFile { base_images, products, registries, catalogs }
     }
@@ -118,7 +119,7 @@ impl Reader {
         Some(CatalogEntry { catalog: catalog?, applications })
     }
 
-    /// The values of the optional list at `path`.
+    /// Returns the values of the optional list at `path`.
     fn values(&mut self, path: &str, list: Option<Value>) -> Vec<Value> {
         match list {
             None => Vec::new(),
@@ -130,7 +131,7 @@ impl Reader {
         }
     }
 
-    /// The valid records of the list at `path`.
+    /// Returns the valid records of the list at `path`.
     fn list<T: DeserializeOwned>(&mut self, path: &str, list: Option<Value>) -> Vec<T> {
         let values = self.values(path, list);
         let records = values
@@ -140,7 +141,7 @@ impl Reader {
         records.collect()
     }
 
-    /// The record at `path`, if it is valid.
+    /// Returns the record at `path`, if it is valid.
     fn record<T: DeserializeOwned>(&mut self, path: &str, value: Value) -> Option<T> {
         let mut track = serde_path_to_error::Track::new();
         let deserializer = serde_path_to_error::Deserializer::new(value, &mut track);
@@ -166,8 +167,8 @@ impl Reader {
     /// Reports duplicate identifiers in the list at `path`.
     fn unique<'a>(&mut self, path: &str, field: &str, ids: impl Iterator<Item = &'a Id>) {
         let mut seen = HashSet::new();
-        let doubled: Vec<&Id> = ids.filter(|&id| !seen.insert(id)).collect();
-        for id in doubled {
+        let duplicates: Vec<&Id> = ids.filter(|&id| !seen.insert(id)).collect();
+        for id in duplicates {
             self.error(path, format!("{field} {id} is given more than once"));
         }
     }
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn other_json_than_an_object_is_refused() {
+    fn json_other_than_an_object_is_refused() {
         assert_eq!(errors("[]"), ["file: must be a JSON object"]);
         assert_eq!(
             errors("{"),

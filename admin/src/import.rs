@@ -1,7 +1,7 @@
-//! Imports a [`CatalogFile`] into the table: checks it completely, then writes it.
+//! Imports a [`CatalogFile`] into the table: checks all of it, then writes it.
 //!
-//! Records are written after those that they refer to, so that an interrupted import leaves no
-//! dangling reference. Importing the file again completes it.
+//! A record is written after the records that it refers to, so that an interrupted import leaves no
+//! dangling references. Importing the file again completes the import.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,18 +15,18 @@ use crate::{
     records::{self, Record, WriteError},
 };
 
-/// Nothing is imported.
+/// A file cannot be imported. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file has errors.
-    #[error("{}", lines(.0))]
+    #[error("{}", one_per_line(.0))]
     File(Vec<FieldError>),
     /// The table cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
-fn lines(errors: &[FieldError]) -> String {
+fn one_per_line(errors: &[FieldError]) -> String {
     errors.iter().map(FieldError::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -72,14 +72,14 @@ impl Import {
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; records written before it stay written, and importing the same file again
-    /// completes it.
+    /// [`WriteError`]; records that were already written stay in the table. Importing the same file
+    /// again completes the import.
     pub async fn write(&self, table: &Table, progress: impl Fn(usize)) -> Result<(), WriteError> {
         records::write(table, &self.records, progress).await
     }
 }
 
-/// Reads the references of the file's applications that the table holds.
+/// Reads those references of the file's applications that are in the table.
 async fn known_references(
     file: &CatalogFile,
     catalogs: &Catalogs,
@@ -100,9 +100,9 @@ fn dangling_references(file: &CatalogFile, known: &ResolvedReferences) -> Vec<Fi
         for (index, application) in entry.applications.iter().enumerate() {
             let Application { base_image_id, product_key, registry_id, .. } = application;
             let path = |field: &str| format!("catalogs[{catalog}].applications[{index}].{field}");
-            let mut check = |exists: bool, field: &str, id: &Id, what: &str| {
+            let mut check = |exists: bool, field: &str, id: &Id, kind: &str| {
                 if !exists {
-                    let message = format!("there is no {what} {id}, in the file or in the table");
+                    let message = format!("there is no {kind} {id}, in the file or in the table");
                     errors.push(FieldError { path: path(field), message });
                 }
             };
@@ -118,12 +118,13 @@ fn dangling_references(file: &CatalogFile, known: &ResolvedReferences) -> Vec<Fi
     errors
 }
 
-/// Errors for records of the table that the file must not overwrite or duplicate.
+/// Errors for records that would change a catalog's owner or duplicate an application of the table.
 ///
 /// Two concurrent imports do not see each other's records. A change of a catalog's owner is still
-/// refused when the catalog is written. But if both files add an application with the same id and
-/// another product, branch or base image, the table holds both afterwards, and the next import of
-/// either file reports it. So only one operator at a time should import into a catalog.
+/// refused when the catalog is written. But two files can add an application with the same id and
+/// different products, branches or base images. Then the table holds both applications, and the
+/// next import of either file reports the conflict. So only one operator at a time should import
+/// into a catalog.
 async fn conflicts(
     path: &str,
     entry: &CatalogEntry,
@@ -134,34 +135,35 @@ async fn conflicts(
         && existing.org_id != entry.catalog.org_id
     {
         let message =
-            format!("the catalog belongs to {}; it cannot be given away", existing.org_id);
+            format!("the catalog belongs to {}; its owner cannot change", existing.org_id);
         errors.push(FieldError { path: format!("{path}.org_id"), message });
     }
     let existing = catalogs.applications(&entry.catalog.id, None, None).await?;
     let existing: HashMap<_, _> = existing
         .iter()
-        .map(|application| (&application.application_id, parts(application)))
+        .map(|application| (&application.application_id, key_fields(application)))
         .collect();
     for (index, application) in entry.applications.iter().enumerate() {
         if existing
             .get(&application.application_id)
-            .is_some_and(|known| *known != parts(application))
+            .is_some_and(|known| *known != key_fields(application))
         {
             let path = format!("{path}.applications[{index}].application_id");
-            let message = "the table holds it with another product, branch or base image; \
-                           give the new one an id of its own";
+            let message = "the table has this id with another product, branch or base image; \
+                           use another id";
             errors.push(FieldError { path, message: message.to_owned() });
         }
     }
     Ok(errors)
 }
 
-/// The parts of an application that never change.
-fn parts(application: &Application) -> [&Id; 3] {
+/// The fields of an application's key, besides its id. They cannot change: with other values, the
+/// import would add a second application.
+fn key_fields(application: &Application) -> [&Id; 3] {
     [&application.product_key, &application.branch, &application.base_image_id]
 }
 
-/// The records of a file, each after those that it refers to.
+/// The records of a file, each after the records that it refers to.
 fn records(file: CatalogFile) -> Vec<Record> {
     let mut records = Vec::new();
     records.extend(file.base_images.into_iter().map(Record::BaseImage));

@@ -1,5 +1,5 @@
-//! The operator's side of the product, as a library: importing catalogs and recording what the
-//! build pipeline reports. The functions do not depend on it, so they cannot do either.
+//! The operator's side of the product, as a library: imports catalogs and records the reports of
+//! the build pipeline. The functions do not depend on this crate, so they can do neither.
 //!
 //! | module | holds |
 //! | --- | --- |

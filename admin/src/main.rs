@@ -24,9 +24,9 @@ use shared::{
 /// Imports catalogs into the table, and records the reports of the build pipeline.
 ///
 /// The region and credentials come from AWS_REGION, AWS_ACCESS_KEY_ID …, or from the profile in
-/// AWS_PROFILE, as with other AWS tools. AWS_ENDPOINT_URL_DYNAMODB names a table that is not on AWS.
-/// For credentials of a login (`aws sso login`, `aws login`) or of a credential_process, let the AWS
-/// CLI export them first:
+/// AWS_PROFILE, as with other AWS tools. AWS_ENDPOINT_URL_DYNAMODB sets another DynamoDB endpoint,
+/// such as that of local stores. For credentials from a login (`aws sso login`, `aws login`) or a
+/// credential_process, export them first with the AWS CLI:
 ///
 /// eval "$(aws configure export-credentials --format env)"
 #[derive(Parser)]
@@ -52,7 +52,7 @@ enum Command {
 
 #[derive(Args)]
 struct TableArgs {
-    /// The DynamoDB table.
+    /// The name of the DynamoDB table.
     #[arg(long, env = "TABLE_NAME", value_name = "NAME")]
     table: String,
 }
@@ -62,7 +62,7 @@ struct CustomizationArgs {
     /// The catalog that the customization belongs to.
     #[arg(long, value_name = "ID")]
     catalog: Id,
-    /// The customization.
+    /// The identifier of the customization.
     #[arg(long, value_name = "ID")]
     customization: CustomizationId,
 }
@@ -71,7 +71,7 @@ struct CustomizationArgs {
 struct ImportArgs {
     #[command(flatten)]
     table: TableArgs,
-    /// The file; `--help` describes its format.
+    /// The JSON file; `--help` shows its format.
     #[arg(value_name = "FILE.json")]
     file: PathBuf,
 }
@@ -82,7 +82,7 @@ struct RecordBuildArgs {
     table: TableArgs,
     #[command(flatten)]
     customization: CustomizationArgs,
-    /// The application that was built; the customization must affect it.
+    /// The application that was built. The customization must affect it.
     #[arg(long, value_name = "ID")]
     application: Id,
     /// The result of the build.
@@ -92,16 +92,16 @@ struct RecordBuildArgs {
     failure: FailureArgs,
 }
 
-/// The failure of the build, only with `--status FAILED`.
+/// Details of a failed build.
 #[derive(Args)]
 struct FailureArgs {
-    /// The kind of failure.
+    /// The kind of failure (only with --status FAILED).
     #[arg(long, value_parser = PossibleValuesParser::new(FailureCause::KNOWN))]
     cause: Option<String>,
-    /// A description for people.
+    /// A human-readable description (only with --status FAILED).
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// A page with details, such as the build log.
+    /// A page with details, such as the build log (only with --status FAILED).
     #[arg(long, value_name = "URL")]
     source_url: Option<String>,
 }
@@ -112,7 +112,7 @@ struct SetStatusArgs {
     table: TableArgs,
     #[command(flatten)]
     customization: CustomizationArgs,
-    /// The status.
+    /// The new status.
     #[arg(long, value_parser = PossibleValuesParser::new(CustomizationStatus::KNOWN))]
     status: String,
     /// The user who is recorded as the author of the change.
@@ -123,7 +123,7 @@ struct SetStatusArgs {
 /// The end of `import --help`.
 fn format() -> String {
     format!(
-        "The file's format, by an example:\n\n{EXAMPLE}\n\
+        "An example of the file:\n\n{EXAMPLE}\n\
          Each list is optional. openapi.yaml describes the fields, and says which fields of a base \
          image, product, registry or release are optional. An application without latest_release \
          is not released yet; latest_pipeline_id is optional too. The references of an \
@@ -138,7 +138,7 @@ enum CommandError {
     Read(PathBuf, #[source] std::io::Error),
     #[error("{file} is not imported:\n{errors}", file = .0.display(), errors = .1)]
     File(PathBuf, ImportError),
-    #[error("--cause, --description and --source-url go with --status FAILED only")]
+    #[error("--cause, --description and --source-url require --status FAILED")]
     FailureWithoutFailed,
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -8,7 +8,7 @@ use shared::{
     },
 };
 
-/// A report is not recorded.
+/// A report could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The customization does not exist.
@@ -20,14 +20,14 @@ pub enum ReportError {
         customization_id: CustomizationId,
     },
     /// The customization does not affect the application.
-    #[error("application {0} is not among those that the customization is for")]
+    #[error("the customization does not affect application {0}")]
     NotAffected(Id),
     /// The table cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
-/// Records the result of building one application with a customization, replacing an earlier one.
+/// Records the result of building one application with a customization. Replaces an earlier result.
 ///
 /// # Errors
 ///

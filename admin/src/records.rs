@@ -25,11 +25,11 @@ pub enum Record {
     Registry(Registry),
 }
 
-/// Records are not written, or only in part.
+/// Writing records failed. Some of them may be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// A concurrent import gave the catalog to another organization.
-    #[error("catalog {0} belongs to another organization; it cannot be given away")]
+    /// A concurrent import has created the catalog for another organization.
+    #[error("catalog {0} belongs to another organization; its owner cannot change")]
     CatalogTaken(Id),
     /// The table cannot be written.
     #[error(transparent)]
@@ -53,13 +53,13 @@ impl Record {
 /// The number of records between two calls of `progress`: one DynamoDB batch.
 const BATCH: usize = 25;
 
-/// Writes `records` in their order, replacing those that exist. Calls `progress` with the number of
-/// records that were written since the last call. A catalog is written on its own, because batches
-/// have no conditions.
+/// Writes `records` in their order, replacing existing ones. Calls `progress` with the number of
+/// records that were written since the last call. A catalog is written in a separate request,
+/// because a batch cannot have conditions.
 ///
 /// # Errors
 ///
-/// [`WriteError`]; records written before it stay written.
+/// [`WriteError`]; records that were already written stay in the table.
 pub async fn write(
     table: &Table,
     records: &[Record],
@@ -79,8 +79,8 @@ pub async fn write(
     Ok(())
 }
 
-/// Writes a catalog, unless it belongs to another organization: two concurrent imports may both
-/// have found no catalog.
+/// Writes a catalog, unless it belongs to another organization. The earlier check of the table is
+/// not sufficient: a concurrent import may have created the catalog since.
 async fn write_catalog(table: &Table, catalog: &Catalog) -> Result<(), WriteError> {
     let item = storage::to_item(&Key::catalog(&catalog.id), catalog)?;
     let not_taken = Condition::new("attribute_not_exists(PK) OR org_id = :org_id")

@@ -1,18 +1,20 @@
-//! What every command's `--version` says.
+//! The text of `--version` for every command.
 
 #[doc(hidden)]
 pub use git_version::git_version;
 
-/// The version of the command that this stands in, with the commit that it was built from:
-/// `0.1.0 (ad65f3b)`; `0.1.0 (ad65f3b-modified)` where files were changed since, and `0.1.0` alone
-/// where there is no git or no repository, as in an unpacked archive of the source.
+/// Returns the version of the calling crate, with the commit that it was built from:
 ///
-/// To be called in a command's `main.rs`, so that nothing else is compiled again after a commit.
+/// - `0.1.0 (ad65f3b)`: built from this commit;
+/// - `0.1.0 (ad65f3b-modified)`: built from changed files;
+/// - `0.1.0`: built without git or without a repository, such as from a source archive.
+///
+/// Call it only in a command's `main.rs`, so that a commit does not recompile other files.
 #[macro_export]
 macro_rules! version {
     () => {
         $crate::version::git_version!(
-            // The commit alone: a release's tag would only say the version again.
+            // The commit without a tag: the tag of a release would only repeat the version.
             args = ["--always", "--exclude=*", "--dirty=-modified"],
             prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
             suffix = ")",

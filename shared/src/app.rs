@@ -1,5 +1,5 @@
-//! A function's dependencies, created once at start, and the authorization that all operations
-//! share.
+//! A function's dependencies, which are created once at start, and the authorization that all
+//! operations share.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -24,8 +24,8 @@ use crate::{
     telemetry,
 };
 
-/// The limit for opening connections at start: the gateway's timeout for the first request is
-/// already running.
+/// The limit for opening connections at start. It is short, because the gateway's timeout for the
+/// first request is already running.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A function's dependencies.
@@ -45,8 +45,8 @@ pub struct App {
     pub artifacts: Artifacts,
 }
 
-/// A request whose token is valid and permits the operation. Every operation concerns one catalog,
-/// whose ownership is checked next.
+/// A request whose token is valid and permits the operation. The handler must still check that the
+/// caller's organization owns the catalog.
 #[derive(Debug)]
 pub struct AuthorizedRequest<'a> {
     /// The request.
@@ -60,12 +60,12 @@ pub struct AuthorizedRequest<'a> {
 }
 
 impl App {
-    /// Creates everything that requests need while the connections for the first request are being
-    /// opened. A connection that fails or takes long is opened again when it is needed.
+    /// Creates the clients of the stores while the connections for the first request open. If a
+    /// connection fails or takes too long, a request opens it again when it needs it.
     async fn start(config: Config) -> Self {
         let csp = Authenticator::new(config.csp_rules, config.csp_keys);
         let mut origins = vec![config.aws.origin("dynamodb", None)];
-        // Few reads need S3: a TLS handshake ahead would cost more than it saves.
+        // Few reads need S3, so an early TLS handshake would cost more than it saves.
         if config.permission == Permission::Write {
             origins.push(config.aws.origin("s3", Some(&config.bucket_name)));
         }
@@ -78,7 +78,7 @@ impl App {
             let table = Table::new(&sdk_config, config.table_name);
             (table, Artifacts::new(sdk_config, config.bucket_name))
         };
-        // `biased`: the connections are under way while the clients are created.
+        // `biased` polls the connections first, so that they open while the clients are created.
         let (_, (table, artifacts)) =
             tokio::join!(biased; tokio::time::timeout(WARM_UP_TIMEOUT, connections), stores);
         Self {
@@ -97,8 +97,8 @@ impl App {
     /// # Errors
     ///
     /// [`Problem::NotFound`] if this function does not serve the route; the problem of an
-    /// [`AuthenticationError`](crate::csp::AuthenticationError); [`Problem::CatalogNotFound`] if the
-    /// path does not hold a catalog's identifier.
+    /// [`AuthenticationError`](crate::csp::AuthenticationError); [`Problem::CatalogNotFound`] if
+    /// the path does not hold a catalog's identifier.
     pub async fn authorize<'a>(
         &self,
         request: &'a Request,
@@ -120,7 +120,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Problem::CatalogNotFound`]
+    /// [`Problem::CatalogNotFound`], or the problem of a storage error.
     pub async fn require_catalog(&self, request: &AuthorizedRequest<'_>) -> Result<(), Problem> {
         require_owned(&request.caller, self.catalogs.find(&request.catalog_id).await?)
     }
@@ -130,7 +130,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Problem::CatalogNotFound`]
+    /// [`Problem::CatalogNotFound`], or the problem of a storage error.
     pub async fn require_catalog_with_references(
         &self,
         request: &AuthorizedRequest<'_>,
@@ -146,7 +146,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// [`Problem::CatalogNotFound`] or [`Problem::CustomizationNotFound`]
+    /// [`Problem::CatalogNotFound`], [`Problem::CustomizationNotFound`], or the problem of a
+    /// storage error.
     pub async fn require_customization(
         &self,
         request: &AuthorizedRequest<'_>,
@@ -159,7 +160,8 @@ impl App {
     }
 }
 
-/// Tenant isolation: a catalog of another organization does not exist.
+/// Tenant isolation: the error for a catalog of another organization is the same as for a catalog
+/// that does not exist.
 fn require_owned(caller: &Caller, catalog: Option<Catalog>) -> Result<(), Problem> {
     match catalog {
         Some(catalog) if catalog.org_id == caller.organization => Ok(()),
@@ -167,7 +169,7 @@ fn require_owned(caller: &Caller, catalog: Option<Catalog>) -> Result<(), Proble
     }
 }
 
-/// A function ends.
+/// An error that ends the function's process.
 #[derive(Debug, thiserror::Error)]
 enum FatalError {
     #[error("metrics cannot be recorded")]

@@ -56,13 +56,13 @@ pub enum ConfigError {
     /// The list has no permission.
     #[error("the environment variable {0} must list permissions, separated by commas")]
     NoPermission(&'static str),
-    /// Problem types must be absolute URIs, as RFC 9457 recommends.
+    /// The prefix of problem types is not an absolute URL. RFC 9457 recommends absolute URIs.
     #[error("the environment variable PROBLEM_TYPE_BASE must be an http or https URL")]
     InvalidTypeBase,
 }
 
-/// The old name of `CSP_WRITE_PERMISSIONS`. Ignoring it could leave the write function with other
-/// permissions than its operator intends.
+/// The old name of `CSP_WRITE_PERMISSIONS`. The function refuses to start with it: if it ignored
+/// the variable, it could accept other permissions than the operator intends.
 const OLD_WRITE_PERMISSIONS: &str = "CSP_CREATE_PERMISSIONS";
 
 /// The variable that lists the values of `perms` that grant `permission`.
@@ -190,7 +190,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.csp_rules.permissions, ["a", "b"]);
         assert_eq!(config.problem_type_base, "https://example.com/probs");
-        assert!(!format!("{config:?}").contains("secret\""), "no secret gets into a log");
+        assert!(!format!("{config:?}").contains("secret\""), "secrets are redacted");
         for url in ["https://keys.example/jwks?format=jwks", "http://127.0.0.1:1/", "http://[::1]/"]
         {
             let config = read(&[("CSP_JWKS", ""), ("CSP_JWKS_URL", url)]).unwrap();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_key_is_accepted_with_local_stores_only() {
+    fn the_published_key_is_accepted_only_with_local_stores() {
         const PUBLISHED: &str = include_str!("../../local/csp/insecure-keys.json");
         const LOCAL: &str = "http://127.9.9.9:1";
         let read = |dynamodb, s3, all| {
@@ -225,13 +225,13 @@ mod tests {
             assert_eq!(
                 read(dynamodb, s3, all).unwrap_err(),
                 "the environment variable CSP_JWKS cannot be used: holds the published key of \
-                 local tokens; make a key pair of your own",
+                 local tokens; generate your own key pair",
             );
         }
     }
 
     #[test]
-    fn a_missing_or_bad_variable_is_named() {
+    fn the_error_names_a_missing_or_invalid_variable() {
         const KEY_SOURCES: &str =
             "exactly one of the environment variables CSP_JWKS_URL and CSP_JWKS must be set";
         const NOT_HTTPS: &str = "the environment variable CSP_JWKS_URL cannot be used: \

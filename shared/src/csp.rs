@@ -50,7 +50,7 @@ const CSP_AUTH_TOKEN: &str = "csp-auth-token";
 /// The accepted clock difference between the issuer and this machine.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// Bytes of the longest token that is parsed. Real tokens have 1,000 to 4,000 bytes.
+/// The maximum size of a token in bytes. Real tokens have 1,000 to 4,000 bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
 
 /// The organization and user that a token was issued for.
@@ -62,26 +62,26 @@ pub struct Caller {
     pub user: String,
 }
 
-/// A token is refused. The reason is logged; the client does not learn it.
+/// A reason to refuse a token. It is logged, but the client does not learn it.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// No header carries a token.
+    /// No header has a token.
     #[error("there is no token")]
     Missing,
-    /// Several headers carry a token; choosing one would be a guess.
+    /// Several headers have a token, and it is not clear which one is meant.
     #[error("there is more than one token")]
     Several,
     /// The header's value is not visible ASCII.
     #[error("the token is not text")]
     NotText,
-    /// The token is longer than any real one.
+    /// The token is longer than any real token.
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
     /// The token is not a JWT, or a header member or claim has the wrong type. The source is left
     /// out, because its text repeats what the client sent.
     #[error("the token is not a JWT with the required members")]
     Malformed,
-    /// The token is signed with another algorithm than RS256.
+    /// The token is signed with an algorithm other than RS256.
     #[error("the token is not signed with RS256")]
     NotRs256,
     /// The token's issuer or times are wrong; it may have expired.
@@ -119,7 +119,7 @@ impl From<jsonwebtoken::errors::Error> for TokenError {
     }
 }
 
-/// A request is not authenticated.
+/// A request is not authenticated or not permitted.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticationError {
     /// The token is missing or refused.
@@ -133,7 +133,7 @@ pub enum AuthenticationError {
     Keys(#[from] JwksUnavailable),
 }
 
-/// The claims that are read here; jsonwebtoken checks `exp`, `nbf` and `iss`.
+/// The claims that this module reads. jsonwebtoken checks `exp`, `nbf` and `iss`.
 #[derive(Deserialize)]
 struct Claims {
     /// Requires `iss` to be a string; jsonwebtoken also accepts an array.
@@ -192,7 +192,8 @@ impl Authenticator {
         validation.set_issuer(&[&issuer]);
         validation.leeway = LEEWAY.as_secs();
         validation.validate_nbf = true;
-        // Checked here, because it may be in `azp`, and real CSP tokens often carry no audience.
+        // `authenticate` checks the audience, because it may be in `azp`, and real CSP tokens often
+        // have no audience.
         validation.validate_aud = false;
         Self { validation, audiences, permissions, keys }
     }
@@ -219,7 +220,7 @@ impl Authenticator {
             return Err(TokenError::NotYetIssued.into());
         }
         if !self.audiences.is_empty()
-            && !claims.audiences().any(|audience| self.audiences.iter().any(|own| own == audience))
+            && !claims.audiences().any(|audience| self.audiences.iter().any(|it| it == audience))
         {
             return Err(TokenError::WrongAudience.into());
         }
@@ -241,8 +242,8 @@ impl Authenticator {
         Ok(Caller { organization, user })
     }
 
-    /// Verifies `token` with the cached keys and, if none of them fits, with newly fetched ones, so
-    /// that the first request after a key rotation succeeds.
+    /// Verifies `token` with the cached keys. If no key fits, fetches the keys again, so that the
+    /// first request after a key rotation succeeds.
     #[tracing::instrument(level = "debug", name = "token", skip_all)]
     async fn verify(&self, token: &str) -> Result<Claims, AuthenticationError> {
         let keys = self.keys.current().await?;

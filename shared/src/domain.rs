@@ -1,8 +1,8 @@
 //! Domain types: catalogs, customizations and builds.
 //!
 //! Each type is valid by construction: text from outside is parsed once, at the boundary, and never
-//! checked again. The types know neither HTTP nor storage, and hold no URLs; their field names are
-//! the API's and, in the table, the attributes' names.
+//! checked again. The types do not depend on HTTP or storage, and hold no URLs of this API. Their
+//! field names are also those of the API and of the attributes in the table.
 //!
 //! ```
 //! use shared::domain::{Digest, Id, Version};

@@ -1,11 +1,11 @@
-//! Errors of no particular layer.
+//! Error types that several modules use.
 
 use std::{error::Error, fmt};
 
 /// Any error, as the source of another one.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Displays an error and all its sources on one line, separated by colons.
+/// Displays an error and all its sources, separated by colons.
 pub struct ErrorChain<'a>(pub &'a dyn Error);
 
 impl fmt::Display for ErrorChain<'_> {

@@ -33,16 +33,17 @@ use crate::{
     violation::{self, Violation},
 };
 
-/// Limits of a form.
+/// The limits of a form.
 #[derive(Clone, Copy, Debug)]
 pub struct FormLimits {
-    /// Bytes of the file. Lambda accepts events of 6 MB, with the file in base64.
+    /// The maximum size of the file in bytes. Lambda accepts events of 6 MB, and an event holds the
+    /// file in base64.
     pub file_bytes: usize,
-    /// Characters of the name.
+    /// The maximum length of the name in characters.
     pub name_characters: usize,
-    /// Characters of the description.
+    /// The maximum length of the description in characters.
     pub description_characters: usize,
-    /// Bytes of the filter; a complete one has a few hundred.
+    /// The maximum size of the filter in bytes. A complete filter has a few hundred bytes.
     pub filter_bytes: usize,
 }
 
@@ -56,7 +57,7 @@ impl FormLimits {
     };
 }
 
-/// The valid fields of a form, and the violations of the others.
+/// The valid fields of a form, and the violations of the invalid ones.
 #[derive(Debug, Default)]
 pub struct Form {
     /// The archive, not checked yet.
@@ -74,7 +75,7 @@ pub struct Form {
 /// An uploaded file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its bytes: a slice of the body.
+    /// Its bytes, a slice of the request's body.
     pub content: Bytes,
     /// Its name.
     pub name: FileName,
@@ -89,7 +90,7 @@ pub enum FormError {
     /// The file exceeds [`FormLimits::file_bytes`].
     #[error("the file is too large")]
     TooLarge,
-    /// The body is not a multipart body of its boundary.
+    /// The body is not valid base64, or not a well-formed multipart body.
     #[error("{0}")]
     Malformed(String),
 }
@@ -101,7 +102,8 @@ impl From<Malformed> for FormError {
 }
 
 impl Form {
-    /// Parses the form in `body`. Rules that single fields break become the form's `violations`.
+    /// Parses the form in `body`. A field that breaks a rule becomes a violation of the form, not
+    /// an error.
     ///
     /// # Errors
     ///
@@ -137,7 +139,7 @@ impl Form {
                 Err("is given more than once; give it once".to_owned())
             } else {
                 seen.push(part.name.clone());
-                form.take(&part, limits)
+                form.set_field(&part, limits)
             };
             if let Err(message) = result {
                 form.violations.push(Violation::new(violation::excerpt(&part.name), message));
@@ -150,8 +152,8 @@ impl Form {
         form
     }
 
-    /// Sets the field of a known part that is given once.
-    fn take(&mut self, part: &Part, limits: &FormLimits) -> Result<(), String> {
+    /// Sets the field of a known part.
+    fn set_field(&mut self, part: &Part, limits: &FormLimits) -> Result<(), String> {
         match part.name.as_str() {
             "file" => {
                 let path = part.file_name.as_deref().unwrap_or_default();
@@ -183,21 +185,20 @@ impl Form {
     }
 }
 
-/// The text of a part.
 fn utf8(part: &Part) -> Result<&str, String> {
     std::str::from_utf8(&part.content).map_err(|_| "must be UTF-8 text".to_owned())
 }
 
-/// The text of a part, with a number of characters within `range`.
+/// Decodes the text of a part, and checks that its number of characters is in `range`.
 fn text(part: &Part, range: RangeInclusive<usize>) -> Result<&str, String> {
     let text = utf8(part)?;
-    // Counts no further than necessary.
+    // Stops counting one character after the maximum.
     let characters = text.chars().take(range.end() + 1).count();
-    let (least, most) = range.clone().into_inner();
-    match least {
+    let (minimum, maximum) = range.clone().into_inner();
+    match minimum {
         _ if range.contains(&characters) => Ok(text),
-        0 => Err(format!("must have at most {most} characters")),
-        _ => Err(format!("must have {least} to {most} characters")),
+        0 => Err(format!("must have at most {maximum} characters")),
+        _ => Err(format!("must have {minimum} to {maximum} characters")),
     }
 }
 
@@ -244,11 +245,11 @@ mod tests {
 
     #[test]
     fn lengths_are_counted_in_characters() {
-        for (field, most, message) in [
+        for (field, maximum, message) in [
             ("name", 128, "must have 1 to 128 characters"),
             ("description", 1024, "must have at most 1024 characters"),
         ] {
-            let longest = "é".repeat(most);
+            let longest = "é".repeat(maximum);
             assert_eq!(violations(&[("file", b""), (field, longest.as_bytes())]), []);
             let too_long = format!("{longest}é");
             assert_eq!(

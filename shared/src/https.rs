@@ -1,5 +1,5 @@
-//! The HTTPS client for all outgoing requests, to AWS and to the JWKS endpoint: HTTP/1.1 over rustls,
-//! with one connection pool per trust store.
+//! The HTTPS client for all outgoing requests, to AWS and to the JWKS endpoint: HTTP/1.1 over
+//! rustls, with one connection pool per trust store.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,7 +16,8 @@
 //! A cold start must not read the machine's root certificates: that takes longer than everything
 //! else. So the client first trusts Mozilla's roots, which are compiled in, already parsed. If a
 //! server's issuer is unknown (a private CA behind an endpoint override, for example), it reads the
-//! machine's roots once, logs that, and tries again. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace both.
+//! machine's roots once, logs that, and tries again. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace
+//! both.
 //!
 //! The client does what AWS's services and a JWKS endpoint need, and no more: no HTTP/2, no proxy,
 //! no redirects, no client certificates, and it does not close a connection after a 5xx.
@@ -53,19 +54,20 @@ use rustls::ClientConfig;
 
 use self::connect::Connect;
 
-/// The time that an idle connection is kept. Lambda freezes a process between requests for minutes,
+/// The lifetime of an idle connection. Lambda freezes a process between requests for minutes,
 /// and connections that the server closed meanwhile must not use up the next request's attempts.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes that [`preconnect`] reads of a response. Real responses have a few hundred bytes.
+/// The maximum number of bytes that [`preconnect`] reads of a response. Real responses have a few
+/// hundred bytes.
 const MAX_DENIAL_BYTES: usize = 4 * 1024;
 
 type HttpsClient = Client<Connect, SdkBody>;
 
-/// Trusts the roots that are compiled in.
+/// The client that trusts the compiled-in roots.
 static COMPILED: LazyLock<HttpsClient> = LazyLock::new(|| client(trust::compiled()));
 
-/// Trusts the machine's roots, or those that the environment configures.
+/// The client that trusts the machine's roots, or those that the environment configures.
 static SYSTEM: LazyLock<HttpsClient> = LazyLock::new(|| client(trust::system()));
 
 static CONNECTOR: LazyLock<SharedHttpConnector> =
@@ -96,7 +98,7 @@ pub async fn preconnect(origin: &str) {
     }
 }
 
-/// Trusts [`COMPILED`] until a server's issuer is unknown, and [`SYSTEM`] from then on.
+/// Uses the client [`COMPILED`] until a server's issuer is unknown, and [`SYSTEM`] from then on.
 #[derive(Debug)]
 struct Connector {
     trusts_system: Arc<AtomicBool>,
@@ -156,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// This variable is set in the child process, where the machine's roots are replaced.
+    /// The environment variable that marks the child process and gives it the URL to request.
     const CHILD_URL: &str = "HTTPS_TEST_URL";
 
     const NAME: &str = "https::tests::an_unknown_issuer_makes_the_client_read_the_machines_roots";
@@ -174,7 +176,8 @@ mod tests {
         let roots = std::env::temp_dir().join(format!("{}.pem", uuid::Uuid::new_v4()));
         std::fs::write(&roots, authority.pem()).unwrap();
         let path = roots.clone();
-        // The roots are configured by an environment variable, so they need a process of their own.
+        // An environment variable replaces the machine's roots, so the test needs a separate
+        // process.
         let child = tokio::task::spawn_blocking(move || {
             let mut child = Command::new(std::env::current_exe().unwrap());
             child.args(["--exact", NAME, "--nocapture"]);

@@ -1,4 +1,5 @@
-//! The Lambda adapter: events in, responses out. The only module that knows API Gateway.
+//! The Lambda adapter: runs a handler for each event. Only this module depends on the format of API
+//! Gateway's events and responses.
 //!
 //! [`serve`] runs a handler, an `async Fn(&Request) -> Result<Response, Problem>`:
 //!

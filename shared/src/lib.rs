@@ -23,18 +23,19 @@
 //! | --- | --- |
 //! | [`app`] | a function's dependencies, and the authorization of requests |
 //! | [`routes`] | the route table: method, path, operation, permission |
-//! | [`lambda`] | the Lambda adapter: events in, responses out, deadline, panics |
+//! | [`lambda`] | the Lambda adapter: events, responses, deadline, panics |
 //! | [`request`], [`response`], [`view`] | HTTP without Lambda, and the JSON of responses |
 //! | [`problem`] | every error that a client can see (RFC 9457) |
 //! | [`csp`] | authentication with VMware CSP access tokens |
-//! | [`form`], [`violation`] | the multipart form of an upload, and the rules that it breaks |
+//! | [`form`], [`violation`] | the multipart form of an upload, and the rules that a request breaks |
 //! | [`domain`] | catalogs, customizations and builds |
 //! | [`storage`] | the DynamoDB table and the S3 bucket |
 //! | [`https`] | the HTTPS client of the stores and the JWKS endpoint |
 //! | [`config`], [`telemetry`], [`metrics`], [`error`] | environment, logs, metrics, error chains |
 //!
-//! Modules form no cycles: `app` stands on `lambda`, `lambda` on `problem`, `problem` on the layers
-//! whose errors it converts (`csp`, `form`, `response`, `storage`), and these on `domain`.
+//! Modules form no cycles: `app` depends on `lambda`, `lambda` depends on `problem`, `problem`
+//! depends on the layers whose errors it converts (`csp`, `form`, `response`, `storage`), and these
+//! depend on `domain`.
 
 pub mod app;
 pub mod config;

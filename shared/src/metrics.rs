@@ -1,19 +1,20 @@
 //! Metrics in CloudWatch's embedded metric format: one log line per invocation, and one more per
 //! value of a second dimension.
 //!
-//! CloudWatch extracts metrics from log lines, so Lambda's log level filter must not drop them. It
-//! drops lines below the configured level, and treats a line without level and time as `INFO`. So
-//! metric lines have the configured level, at most `INFO`.
+//! CloudWatch extracts metrics from log lines. Lambda's log level filter drops lines below the
+//! configured level, and treats a line without level and timestamp as `INFO`. So that the filter
+//! drops no metric, metric lines have the configured level if it is above `INFO`, and `INFO`
+//! otherwise.
 //!
-//! The namespace is `CatalogCustomizations`. The dimension is `function_name`, the function's name on
-//! Lambda, which differs between stacks.
+//! The namespace is `CatalogCustomizations`. The dimension is `function_name`, the function's name
+//! on Lambda, which differs between stacks.
 //!
-//! | metric | unit | counts |
+//! | metric | unit | value |
 //! | --- | --- | --- |
-//! | `ColdStarts` | count | processes that answer their first request |
+//! | `ColdStarts` | count | processes that serve their first request |
 //! | `Creates` | count | new customizations, without replays of idempotency records |
-//! | `ArtifactBytes` | bytes | the file of each new customization |
-//! | `Refusals`, by `problem` | count | requests answered with that problem, including internal errors |
+//! | `ArtifactBytes` | bytes | the size of the file of each new customization |
+//! | `Refusals`, by `problem` | count | requests that end with that problem, including internal errors |
 //! | `ArchiveRefusals`, by `rule` | count | archives refused by that rule |
 //! | `DynamoDbLatency`, `S3Latency`, `JwksEndpointLatency` | ms | the duration of each attempt |
 //! | `DynamoDbFaults`, `S3Faults`, `JwksEndpointFaults` | count | attempts that failed and are retryable |
@@ -42,9 +43,9 @@ static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 /// A service that requests depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
-    /// The table.
+    /// The DynamoDB table.
     DynamoDb,
-    /// The bucket.
+    /// The S3 bucket.
     S3,
     /// The issuer's JWKS endpoint.
     JwksEndpoint,
@@ -70,7 +71,8 @@ impl Dependency {
     }
 }
 
-/// Starts recording metrics of the function `function_name`. Without this call, nothing is recorded.
+/// Starts recording metrics of the function `function_name`. Without this call, nothing is
+/// recorded.
 ///
 /// # Errors
 ///
@@ -90,7 +92,7 @@ pub fn init(function_name: String) -> Result<(), BoxError> {
     }
     let level = Level::INFO.min(telemetry::level());
     collector.set_property("level", level.as_str());
-    COLLECTOR.set(collector).map_err(|_| "metrics are counted already".into())
+    COLLECTOR.set(collector).map_err(|_| "metrics are initialized already".into())
 }
 
 /// Writes the metrics since the last call, for Lambda's invocation `function_request_id`.
@@ -116,7 +118,7 @@ pub fn created(bytes: usize) {
     histogram!(ARTIFACT_BYTES).record(u32::try_from(bytes).unwrap_or(u32::MAX));
 }
 
-/// Records a request that is answered with the problem of this slug.
+/// Records a request that ends with the problem of this slug.
 pub fn refused(problem: &'static str) {
     counter!(REFUSALS, "problem" => problem).increment(1);
 }
@@ -131,7 +133,7 @@ pub fn keys_refreshed() {
     counter!(JWKS_REFRESHES).increment(1);
 }
 
-/// Records an attempt at a request to `dependency`. `retryable`: the attempt failed and a retry may
+/// Records an attempt of a request to `dependency`. `retryable`: the attempt failed and a retry may
 /// succeed.
 pub fn attempted(dependency: Dependency, duration: Duration, retryable: bool) {
     histogram!(dependency.latency()).record(telemetry::milliseconds(duration));

@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
-/// Everything but the unreserved characters of RFC 3986, which RFC 8187 also leaves as they are.
+/// All characters except the unreserved ones of RFC 3986, which RFC 8187 does not encode either.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Encodes `text` for a segment or query value of a URL, or for an extended header value.

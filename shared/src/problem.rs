@@ -1,9 +1,9 @@
-//! Problem documents (RFC 9457): the one place where errors become HTTP.
+//! Problem documents (RFC 9457). Only this module converts errors into HTTP responses.
 //!
-//! A [`Problem`] keeps what the client reads (type, title, detail) apart from what the operator
-//! reads: its [source](std::error::Error::source), which is only logged. Errors of the layers below
-//! convert into problems here and nowhere else; a new variant of an error does not compile until it
-//! has a problem.
+//! A [`Problem`] separates the information for the client (type, title, detail) from the
+//! information for the operator: its [source](std::error::Error::source), which is only logged. The
+//! errors of the layers below are converted into problems here. A new variant of an error does not
+//! compile until it has a problem.
 //!
 //! ```
 //! use shared::{problem::Problem, storage::StorageError};
@@ -29,10 +29,10 @@ use crate::{
     violation::Violation,
 };
 
-/// The most violations that a response lists. A filter of 8 KB can have a thousand.
+/// The maximum number of violations in a response. A filter of 8 KB can have a thousand violations.
 const MAX_VIOLATIONS: usize = 50;
 
-/// An error response. `Display` is the `detail` that the client reads.
+/// An error response. Its `Display` text is the `detail` that the client reads.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The request breaks rules; the response lists at most 50.
@@ -68,7 +68,7 @@ pub enum Problem {
     /// The upload exceeds the size limit.
     #[error("The upload is too large: a file may have up to 4,500,000 bytes.")]
     PayloadTooLarge,
-    /// The body is not a form.
+    /// The content type is not that of a form.
     #[error("The request's content type must be multipart/form-data.")]
     UnsupportedMediaType,
     /// A fault of this service.
@@ -77,7 +77,7 @@ pub enum Problem {
     /// The response is too large even compressed.
     #[error("The answer is too large to be sent.")]
     ResponseTooLarge,
-    /// A dependency does not respond, or not in time.
+    /// A dependency does not respond, or the request's deadline has passed.
     #[error("The service is temporarily unavailable; try again later.")]
     ServiceUnavailable(#[source] BoxError),
 }
@@ -212,7 +212,7 @@ impl Problem {
         self.kind().status
     }
 
-    /// The last part of the type's URI.
+    /// The slug, which is the last part of the type's URI.
     #[must_use]
     pub fn slug(&self) -> &'static str {
         self.kind().slug

@@ -1,4 +1,4 @@
-//! Requests, independent of the event that they came in.
+//! Requests, independent of the format of Lambda's events.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -15,7 +15,7 @@ pub struct Request {
     pub operation: Option<Operation>,
     /// The headers.
     pub headers: HeaderMap,
-    /// The values of the braces in the route's path, by name.
+    /// The path parameters by name, as the event has them.
     pub path_parameters: HashMap<String, String>,
     /// The names and values of the query string, decoded, in their order.
     pub query: Vec<(String, String)>,
@@ -41,19 +41,19 @@ impl Request {
     }
 }
 
-/// The body of a request. An event can claim that its body is base64 when it is not; an operation
-/// learns of that when it [reads](Self::bytes) the body, after it has checked the token and the
-/// catalog.
+/// The body of a request. An event can mark a body as base64 that is not valid base64. The error is
+/// returned only when the body is [read](Self::bytes), because the checks of the token and the
+/// catalog come first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body(Option<Bytes>);
 
-/// The event claims that its body is base64, but it is not.
+/// The event marks the body as base64, but the body is not valid base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body is not valid base64")]
 pub struct InvalidBase64;
 
 impl Body {
-    /// A body that is not the base64 that its event claims.
+    /// A body that the event marks as base64, but that is not valid base64.
     pub const INVALID_BASE64: Self = Self(None);
 
     /// The bytes of the body.

@@ -1,4 +1,4 @@
-//! Responses, and the encoding that the client accepts.
+//! Responses, and their compression.
 
 mod encoding;
 
@@ -7,16 +7,16 @@ use serde::Serialize;
 
 pub use self::encoding::{EncodedResponse, EncodingError, GZIP_TAG_SUFFIX};
 
-/// A response; its body is JSON.
+/// A response whose body is JSON.
 pub type Response = ::http::Response<String>;
 
 /// A response cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
-    /// The body does not serialize.
+    /// The body cannot be serialized.
     #[error("the response body cannot be serialized")]
     Body(#[from] serde_json::Error),
-    /// The text is not a header value.
+    /// A header value has characters that HTTP does not allow.
     #[error("the response has a header that HTTP does not allow")]
     Header(#[from] ::http::header::InvalidHeaderValue),
 }
@@ -34,8 +34,8 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Respo
     Ok(response)
 }
 
-/// Adds the headers that every response carries: browsers must not guess its type, and caches must
-/// not keep it unless it allows them to.
+/// Adds the security headers of every response: browsers must not guess the content type, and
+/// caches must not store the response unless it has another `Cache-Control`.
 #[must_use]
 pub fn with_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();

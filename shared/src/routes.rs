@@ -28,16 +28,16 @@ pub const BASE_PATH: &str = "/v1";
 pub struct Route {
     /// The HTTP method.
     pub method: Method,
-    /// The path below [`BASE_PATH`], with parameters in braces: what API Gateway calls a resource.
+    /// The path below [`BASE_PATH`], with parameters in braces. API Gateway calls it a resource.
     pub resource: &'static str,
-    /// The operation that answers.
+    /// The operation of the route.
     pub operation: Operation,
     /// The permission that a caller needs.
     pub permission: Permission,
 }
 
-/// The permission that an operation requires. A separate function, with its own IAM role, serves the
-/// routes of each permission.
+/// The permission that an operation requires. A separate function, with its own IAM role, serves
+/// the routes of each permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Permission {
     /// Creates and changes customizations.
@@ -131,7 +131,7 @@ impl Route {
     }
 
     /// Matches a path below [`BASE_PATH`]. Returns the names and values of its parameters, in their
-    /// order and not decoded, or `None` if the path is of another route.
+    /// order and not decoded. Returns `None` if the path does not match.
     #[must_use]
     pub fn parameters<'a>(&self, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
         let mut parameters = Vec::new();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_finds_its_operation() {
+    fn a_path_is_matched_to_its_operation() {
         for operation in Operation::ALL.iter().copied() {
             let Route { method, resource, .. } = operation.route();
             let path = operation.route().path_for(&["a", "b", "c"]);

@@ -19,13 +19,13 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | `catalogs` | catalogs, their applications, and what these refer to |
+//! | `catalogs` | catalogs, their applications, and the references of applications |
 //! | `customizations` | customizations, with optimistic locking |
 //! | `builds` | build results |
 //! | `idempotency` | idempotency records |
 //! | `artifacts` | the uploaded files, in S3 |
 //! | `table` | the client of the table: batches, paging, transactions, retries of conflicts |
-//! | `item` | the table's keys, and records as items |
+//! | `item` | the keys of the table, and the conversion between records and items |
 //! | `references` | base images, products and registries, and their cache |
 //! | `aws` | endpoints, credentials, retries and timeouts of the AWS SDK |
 

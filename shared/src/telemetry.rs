@@ -30,9 +30,9 @@ use tracing_subscriber::{
 use uuid::Uuid;
 
 use self::lines::Lines;
-pub(crate) use self::lines::print;
 #[cfg(test)]
-pub(crate) use self::lines::written_by;
+pub(crate) use self::lines::capture;
+pub(crate) use self::lines::print;
 use crate::domain::{CustomizationId, Id, OrganizationId};
 
 /// The environment variable for the log level. Lambda's advanced logging controls set it.
@@ -95,18 +95,18 @@ pub struct RequestIds<'a> {
     pub request_id: Uuid,
     /// Lambda's identifier of the invocation.
     pub function_request_id: &'a str,
-    /// The header that X-Ray's trace comes in, such as `Root=1-5759e988-bd862e3fe1be46a994272793;…`.
+    /// The X-Ray trace header, such as `Root=1-5759e988-bd862e3fe1be46a994272793;…`.
     pub trace_header: Option<&'a str>,
 }
 
-/// The span of a request, whose fields are in every line that is written inside it. The fields for
-/// organization, catalog and customization are recorded once they are known.
+/// Creates the span of a request. Every log line inside the span has its fields. The organization,
+/// the catalog and the customization are recorded later, when they are known.
 #[must_use]
 pub fn request_span(ids: &RequestIds<'_>, method: &str, route: &str, cold_start: bool) -> Span {
     let &RequestIds { request_id, function_request_id, trace_header } = ids;
     let trace = trace_header
         .and_then(|header| header.split(';').find_map(|part| part.strip_prefix("Root=")));
-    // At the highest level, so that no filter removes it.
+    // At the highest level, so that no log level disables the span.
     tracing::error_span!(
         "request",
         function_request_id,

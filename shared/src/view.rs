@@ -1,4 +1,4 @@
-//! Views: the JSON of responses, with the URLs and links that records do not hold.
+//! Views: the JSON of responses. A view adds the URLs and links, which records do not hold.
 
 use serde::Serialize;
 

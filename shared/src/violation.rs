@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Characters of a client's text that a message repeats.
+/// The maximum number of characters of a client's text that a message repeats.
 const EXCERPT_CHARACTERS: usize = 64;
 
 /// A rule that a request breaks.

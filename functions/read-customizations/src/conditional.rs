@@ -1,4 +1,5 @@
-//! Conditional requests (RFC 9110, section 13): a response that the client has is not sent again.
+//! Conditional requests (RFC 9110, section 13): a response that the client already has is not sent
+//! again.
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::{
@@ -7,7 +8,7 @@ use shared::{
 };
 
 /// Adds the entity tag of the body to `response`. Returns a 304 without body if `If-None-Match`
-/// lists the tag, or that of the same body compressed.
+/// lists this tag, or the tag of the same body compressed.
 pub(crate) fn if_none_match(
     request_headers: &HeaderMap,
     mut response: Response,
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn if_none_match_with_the_entity_tag_answers_304() {
+    fn a_matching_entity_tag_returns_304() {
         let respond = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {

@@ -12,7 +12,7 @@ use shared::{
     view::{CustomizationFields, Link, Links},
 };
 
-/// The body of the response.
+/// A customization with the applications that it affects.
 #[derive(Serialize)]
 pub(crate) struct CustomizationDetails<'a> {
     #[serde(flatten)]

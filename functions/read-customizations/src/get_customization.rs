@@ -13,8 +13,8 @@ use shared::{
 
 use crate::{conditional, details::CustomizationDetails};
 
-/// The most applications of a response, so that it fits well into the function's memory: 10,000
-/// take 32 MB in all (docs/performance.md).
+/// The maximum number of applications in a response. It limits the function's memory: with 10,000
+/// applications, the process needs 32 MB (docs/performance.md).
 const MAX_APPLICATIONS: usize = 50_000;
 
 /// Reads the customization and its catalog in one request, to check ownership; then the affected

@@ -17,7 +17,7 @@ pub const ACTIONS: [&str; 4] = [
     // Checks that a file exists. Download links also need it, because a link has the permissions of
     // the function that signed it.
     "s3:GetObject",
-    // Without it S3 answers 403, not 404, for a file that does not exist.
+    // Without this action, S3 responds with 403 instead of 404 if a file does not exist.
     "s3:ListBucket",
 ];
 

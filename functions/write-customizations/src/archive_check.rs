@@ -8,17 +8,17 @@ use tracing::{Span, debug_span};
 pub(crate) struct CheckedFile {
     /// The SHA-256 of the file.
     pub(crate) digest: Digest,
-    /// The rule that the archive breaks, if it breaks one.
+    /// The violation, if the archive breaks a rule.
     pub(crate) violation: Option<Violation>,
 }
 
-/// Checks `file` on a thread of its own: the work is pure CPU time and must not delay what waits
-/// for the network.
+/// Checks `file` on a separate thread: the check is CPU-bound and must not block the concurrent
+/// requests to the stores.
 pub(crate) async fn check(file: &File) -> Result<CheckedFile, Problem> {
     let content = file.content.clone();
-    let request = Span::current();
+    let request_span = Span::current();
     let check = move || {
-        let _request = request.entered();
+        let _entered = request_span.entered();
         let violation = debug_span!("archive")
             .in_scope(|| archive::check(&content[..], &ArchiveLimits::FORM, |_| ()))
             .inspect_err(|error| metrics::archive_refused(error.rule()))

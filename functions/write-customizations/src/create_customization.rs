@@ -41,7 +41,7 @@ struct Upload {
     idempotency_key: Option<IdempotencyKey>,
 }
 
-/// Checks an upload, stores its file, then its record.
+/// Checks an upload, then stores its file, then writes its record.
 pub(crate) async fn handle(
     app: &App,
     request: &AuthorizedRequest<'_>,
@@ -122,7 +122,7 @@ async fn any_released(
 }
 
 impl Upload {
-    /// Collects the violations of all fields.
+    /// Combines the checked parts of an upload, or reports the violations of all fields together.
     fn validate(
         form: Form,
         checked_file: Option<CheckedFile>,
@@ -190,7 +190,7 @@ impl Upload {
     }
 }
 
-/// The violations of a filter that names a base image or product that does not exist.
+/// The violations of a filter whose base image or product does not exist.
 fn unknown_references(filter: Option<&Filter>, references: &ResolvedReferences) -> Vec<Violation> {
     let mut violations = Vec::new();
     let Some(filter) = filter else { return violations };
@@ -203,7 +203,8 @@ fn unknown_references(filter: Option<&Filter>, references: &ResolvedReferences) 
     violations
 }
 
-/// Repeats the response to the first request with the idempotency key.
+/// Returns the response to the first request with the idempotency key again, if this request is the
+/// same.
 fn replay(record: &IdempotencyRecord, fingerprint: Digest) -> Result<Response, Problem> {
     if record.fingerprint == fingerprint {
         Ok(created(&record.customization)?)

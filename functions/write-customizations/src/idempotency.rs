@@ -5,10 +5,11 @@ use shared::{storage::IdempotencyKey, violation::Violation};
 
 const HEADER: &str = "idempotency-key";
 
-/// The length limit of a key, in characters.
+/// The maximum length of a key in characters.
 const MAX_CHARACTERS: usize = 255;
 
-/// The hash of the request's key and `user`, if the request has a key.
+/// Reads the request's idempotency key and hashes it with `user`. Returns `None` if the request has
+/// no key.
 pub(crate) fn key(headers: &HeaderMap, user: &str) -> Result<Option<IdempotencyKey>, Violation> {
     let mut values = headers.get_all(HEADER).iter();
     match (values.next(), values.next()) {
@@ -28,7 +29,8 @@ fn violation() -> Violation {
     Violation::new("Idempotency-Key", message)
 }
 
-/// Parses a header's value: a string of RFC 8941, section 3.3.3, or the bare characters.
+/// Parses the header's value: a quoted string (RFC 8941, section 3.3.3), or the same characters
+/// without quotes.
 fn parse(value: &HeaderValue) -> Option<String> {
     let text = value.to_str().ok()?.trim();
     let key = match text.strip_prefix('"') {
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_quoted_or_bare() {
+    fn a_quoted_or_bare_key_is_parsed() {
         let longest = "k".repeat(255);
         for (value, expected) in [
             ("\"8e03978e-40d5\"", Some("8e03978e-40d5")),

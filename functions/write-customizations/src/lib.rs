@@ -6,11 +6,12 @@ mod idempotency;
 
 use shared::{app::App, problem::Problem, request::Request, response::Response, routes::Operation};
 
-/// The IAM actions that the function's role must allow, and nothing else.
+/// The function's role must allow exactly these IAM actions.
 pub const ACTIONS: [&str; 6] = [
     // Reads the catalog, to check its owner, with the base image and product of a filter.
     "dynamodb:BatchGetItem",
-    // Checks in the transaction of a create that the catalog's owner is unchanged.
+    // Checks, in the transaction that creates a customization, that the catalog's owner is
+    // unchanged.
     "dynamodb:ConditionCheckItem",
     // Reads the idempotency record.
     "dynamodb:GetItem",
@@ -26,7 +27,7 @@ pub const ACTIONS: [&str; 6] = [
 ///
 /// # Errors
 ///
-/// The first [`Problem`] in the contract's order of checks.
+/// Returns the first [`Problem`] found. The contract defines the order of the checks.
 pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     let request = app.authorize(request).await?;
     match request.operation {

@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use crate::domain::Digest;
 
-/// The most keys of one set that are used; more would only slow down the refusal of a bad token.
+/// The maximum number of keys of one set that are used. It limits the time to refuse a bad token,
+/// which may be checked with each key.
 const MAX_KEYS: usize = 16;
 
-/// Bytes of an accepted modulus, without leading zeros: 2048 to 8192 bits, as ring requires. A key
-/// of another size would fail with every token.
+/// The accepted sizes of a modulus in bytes, without leading zeros: 2048 to 8192 bits, as ring
+/// requires. A key of another size would verify no token.
 const MODULUS_BYTES: RangeInclusive<usize> = 256..=1024;
 
 /// The SHA-256 of the modulus of the key in `local/csp/insecure-keys.json`. Its private half is
@@ -33,8 +34,8 @@ struct PublicKey {
 /// The document is not a usable JWKS.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeySet {
-    /// It is not a JWKS. The error holds no text of the document, which can be anything and of any
-    /// length.
+    /// It is not a JWKS. The error does not repeat text of the document, which is untrusted and can
+    /// have any length.
     #[error("not a JWKS (line {line}, column {column})")]
     Malformed {
         /// The line of the error, from 1.
@@ -65,8 +66,8 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Parses a JWKS. Skips keys of other types and uses, and entries that are not keys (RFC 7517,
-    /// section 5).
+    /// Parses a JWKS. Skips keys of other types or for other uses, and entries that are not keys
+    /// (RFC 7517, section 5).
     pub(super) fn parse(jwks: &[u8]) -> Result<Self, InvalidKeySet> {
         #[derive(Deserialize)]
         struct Jwks {
@@ -101,7 +102,7 @@ impl KeySet {
     }
 
     /// The keys that may have signed a token with the key identifier `id`. A key without an
-    /// identifier may have signed any token, and a token without one may be signed by any key.
+    /// identifier may have signed any token. Any key may have signed a token without an identifier.
     pub(super) fn candidates<'a>(
         &'a self,
         id: Option<&'a str>,
@@ -115,15 +116,15 @@ impl KeySet {
 
 impl PublicKey {
     fn from_jwk(jwk: Jwk) -> Option<Self> {
-        let fits = jwk.kty == "RSA"
+        let is_for_rs256 = jwk.kty == "RSA"
             && jwk.r#use.is_none_or(|r#use| r#use == "sig")
             && jwk.alg.is_none_or(|alg| alg == "RS256");
         let modulus = URL_SAFE_NO_PAD.decode_to_vec(jwk.n?).ok()?;
         let exponent = URL_SAFE_NO_PAD.decode_to_vec(jwk.e?).ok()?;
-        let safe = MODULUS_BYTES.contains(&modulus.len()) && modulus.first() != Some(&0);
+        let is_safe_size = MODULUS_BYTES.contains(&modulus.len()) && modulus.first() != Some(&0);
         let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
         let is_published = Digest::of(&modulus).to_string() == PUBLISHED_MODULUS;
-        (fits && safe).then_some(Self { id: jwk.kid, key, is_published })
+        (is_for_rs256 && is_safe_size).then_some(Self { id: jwk.kid, key, is_published })
     }
 }
 

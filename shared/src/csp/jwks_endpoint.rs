@@ -24,16 +24,17 @@ use crate::{
 /// The limit for a whole fetch. It is short, because a request waits for the fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The largest response that is read, in bytes; real ones have a few thousand.
+/// The maximum size of a response in bytes. Real responses have a few thousand bytes.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// The durations that decide when cached keys are fetched again.
+/// The limits that decide when cached keys are fetched again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefreshLimits {
     /// The age at which keys are fetched again. After a successful fetch, a key that the issuer has
     /// withdrawn is refused.
     max_age: Duration,
-    /// The shortest time between two refreshes, however many bad tokens come in.
+    /// The minimum time between two refreshes. It is a rate limit: without it, each token that no
+    /// cached key verifies would cause a fetch.
     interval: Duration,
 }
 
@@ -48,19 +49,19 @@ pub enum JwksUnavailable {
     /// The endpoint cannot be reached.
     #[error("the JWKS endpoint does not respond")]
     Connection(#[from] ConnectorError),
-    /// No request can be built from the URL.
+    /// The URL does not make a valid request.
     #[error("the JWKS endpoint cannot be requested")]
     Request(#[from] HttpError),
-    /// The endpoint responded with another status than 200; redirects are not followed.
+    /// The endpoint responded with a status other than 200. Redirects are not followed.
     #[error("the JWKS endpoint responds with status {0}")]
     Status(u16),
-    /// The response breaks off or exceeds the limit.
+    /// The response is incomplete or exceeds the limit.
     #[error("the response of the JWKS endpoint cannot be read")]
     Body(#[source] BoxError),
     /// The response is not a usable JWKS.
     #[error("the response of the JWKS endpoint is not usable")]
     InvalidKeySet(#[from] InvalidKeySet),
-    /// The endpoint takes too long.
+    /// The endpoint did not respond in time.
     #[error("the JWKS endpoint does not respond within {} s", FETCH_TIMEOUT.as_secs())]
     TimedOut(#[from] tokio::time::error::Elapsed),
 }
@@ -72,8 +73,9 @@ pub struct JwksEndpoint {
     trusts_published_key: bool,
     limits: RefreshLimits,
     cached: RwLock<Option<CachedKeys>>,
-    /// The time when the last refresh began; locked during a fetch. The first fetch does not count,
-    /// so that a rotation right after it is noticed too.
+    /// The time when the last refresh began. It is locked during a fetch, so that concurrent
+    /// requests share the fetch. The first fetch does not count, so that a key rotation immediately
+    /// after it is detected.
     last_refresh: Mutex<Option<Instant>>,
 }
 
@@ -93,14 +95,14 @@ impl JwksEndpoint {
     /// are old.
     pub(super) async fn current(&self) -> Result<Arc<KeySet>, JwksUnavailable> {
         match self.cached() {
-            None => self.first().await,
+            None => self.fetch_first().await,
             Some(cached) if cached.fetched_at.elapsed() < self.limits.max_age => Ok(cached.keys),
             Some(cached) => Ok(self.newer_than(&cached.keys).await.unwrap_or(cached.keys)),
         }
     }
 
-    /// Fetches the first keys. No request can be served without them, so every request tries.
-    async fn first(&self) -> Result<Arc<KeySet>, JwksUnavailable> {
+    /// Fetches the first keys. There is no rate limit, because no request can succeed without keys.
+    async fn fetch_first(&self) -> Result<Arc<KeySet>, JwksUnavailable> {
         let _fetching = self.last_refresh.lock().await;
         match self.cached() {
             Some(cached) => Ok(cached.keys),
@@ -114,7 +116,7 @@ impl JwksEndpoint {
         if let Some(cached) = self.cached().filter(|cached| !Arc::ptr_eq(&cached.keys, seen)) {
             return Some(cached.keys);
         }
-        if last_refresh.is_some_and(|begun| begun.elapsed() < self.limits.interval) {
+        if last_refresh.is_some_and(|started| started.elapsed() < self.limits.interval) {
             return None;
         }
         *last_refresh = Some(Instant::now());
@@ -131,9 +133,9 @@ impl JwksEndpoint {
     }
 
     async fn fetch(&self) -> Result<Arc<KeySet>, JwksUnavailable> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let keys = self.request_within_timeout().await;
-        metrics::attempted(Dependency::JwksEndpoint, begun.elapsed(), keys.is_err());
+        metrics::attempted(Dependency::JwksEndpoint, started.elapsed(), keys.is_err());
         let keys = Arc::new(keys?);
         metrics::keys_refreshed();
         let cached = CachedKeys { keys: Arc::clone(&keys), fetched_at: Instant::now() };
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_are_fetched_again_once_they_reach_their_age() {
+    async fn keys_are_refreshed_at_their_maximum_age() {
         for (max_age, expected) in [(LONG, 1), (Duration::ZERO, 3)] {
             let (url, requests) = serve().await;
             let limits = RefreshLimits { max_age, interval: Duration::ZERO };
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refreshes_keep_their_interval() {
+    async fn refreshes_are_rate_limited() {
         for (interval, expected) in [(LONG, 2), (Duration::ZERO, 4)] {
             let (url, requests) = serve().await;
             let endpoint = JwksEndpoint::new(url, false, RefreshLimits { max_age: LONG, interval });

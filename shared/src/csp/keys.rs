@@ -13,34 +13,34 @@ use crate::https;
 /// The policy for the key that signs the tokens of `local`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishedKey {
-    /// Both stores are on this machine, so there is nothing to protect.
+    /// The key is accepted, because both stores are on this machine.
     Trusted,
-    /// Anybody could sign tokens.
+    /// The key is refused, because anybody can sign tokens with it.
     Rejected,
 }
 
 /// The public keys that tokens are verified with.
 #[derive(Debug)]
 pub enum Keys {
-    /// The configuration holds them.
+    /// The configuration holds the keys.
     Fixed(Arc<KeySet>),
-    /// They are fetched from an endpoint and cached.
+    /// The keys are fetched from an endpoint and cached.
     Fetched(Box<JwksEndpoint>),
 }
 
 /// The configured source of keys is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidKeySource {
-    /// It is not a URL.
+    /// The source is not a URL.
     #[error("not a URL")]
     NotAUrl(#[from] ::http::uri::InvalidUri),
-    /// Over plain HTTP, anybody on the network could answer with keys of their own.
+    /// The URL is not secure: over plain HTTP, an attacker on the network could replace the keys.
     #[error("not an https URL (or http on loopback)")]
     NotHttps,
-    /// It holds the key that signs the tokens of `local`, whose private half is published.
-    #[error("holds the published key of local tokens; make a key pair of your own")]
+    /// The JWKS holds the key that signs the tokens of `local`. Its private half is published.
+    #[error("holds the published key of local tokens; generate your own key pair")]
     PublishedKey,
-    /// It is not a JWKS.
+    /// The source is not a usable JWKS.
     #[error(transparent)]
     InvalidKeySet(#[from] InvalidKeySet),
 }
@@ -50,7 +50,8 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// [`InvalidKeySource::InvalidKeySet`], or [`InvalidKeySource::PublishedKey`] if that is rejected
+    /// [`InvalidKeySource::InvalidKeySet`], or [`InvalidKeySource::PublishedKey`] if `published` is
+    /// [`PublishedKey::Rejected`]
     pub fn fixed(jwks: &str, published: PublishedKey) -> Result<Self, InvalidKeySource> {
         let keys = KeySet::parse(jwks.as_bytes())?;
         if published == PublishedKey::Rejected && keys.has_published_key() {
@@ -59,8 +60,8 @@ impl Keys {
         Ok(Self::Fixed(Arc::new(keys)))
     }
 
-    /// Uses the JWKS endpoint at `url`; it is requested when keys are first needed. A rejected
-    /// published key is dropped from its responses.
+    /// Uses the JWKS endpoint at `url`. The first fetch is when keys are first needed. If
+    /// `published` is [`PublishedKey::Rejected`], the published key is dropped from the responses.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! RS256 on ring, the only algorithm that jsonwebtoken gets: whatever a token's header says, no other
-//! algorithm can be used.
+//! RS256 signatures with ring. jsonwebtoken gets no other algorithm, so the header of a token
+//! cannot select one (algorithm confusion).
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(|| CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 });
 
-/// Installs the cryptography of jsonwebtoken. Further calls do nothing.
+/// Installs this module as jsonwebtoken's crypto provider. Further calls do nothing.
 pub fn install_crypto_provider() {
     // An error means that it is already installed.
     let _ = PROVIDER.install_default();
@@ -37,7 +37,7 @@ fn only_rs256(algorithm: Algorithm) -> Result<(), Error> {
     if algorithm == Algorithm::RS256 { Ok(()) } else { Err(ErrorKind::InvalidAlgorithm.into()) }
 }
 
-/// Signs with a private key in DER (PKCS #1). Only `local` signs tokens.
+/// Signs with a private key in DER (PKCS #1). Only `local` and the tests sign tokens.
 struct Rs256Signer(RsaKeyPair);
 
 impl Signer<Vec<u8>> for Rs256Signer {

@@ -45,7 +45,7 @@ pub struct BuildResult {
 /// The reason why a build failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// A description for people.
+    /// A human-readable description.
     pub description: String,
     /// A page with details, such as the build log.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Catalogs: the operator imports them with `admin`, and the functions read them.
+//! Catalogs. The operator imports them with `admin`, and the functions read them.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +18,13 @@ pub struct Catalog {
 pub struct Application {
     /// The application's identifier, unique in its catalog.
     pub application_id: Id,
-    /// The product it packages.
+    /// The product that it packages.
     pub product_key: Id,
     /// The product's branch, such as `2`.
     pub branch: Id,
-    /// The base image it is built on.
+    /// The base image that it is built on.
     pub base_image_id: Id,
-    /// The registry it is published to.
+    /// The registry that it is published to.
     pub registry_id: Id,
     /// Its latest release, if it has been released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub struct Application {
 pub struct Release {
     /// The release's identifier.
     pub id: Id,
-    /// The revision of the packaging of this version.
+    /// The packaging revision of this version.
     pub revision: String,
     /// The time of publication.
     pub released_at: Timestamp,
@@ -60,7 +60,7 @@ pub struct BaseImage {
     /// The image reference, such as `docker.io/library/debian:11`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_image: Option<String>,
-    /// The operating system it holds.
+    /// The operating system of the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operating_system: Option<OperatingSystem>,
     /// True if the last check could pull it.
@@ -94,7 +94,7 @@ pub struct Product {
     /// A description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Its name together with the packager's.
+    /// Its name with the packager, such as `Apache Kafka packaged by VMware`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long_display_name: Option<String>,
     /// The trademark notice.

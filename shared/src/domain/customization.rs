@@ -1,4 +1,4 @@
-//! Customizations.
+//! Customizations: uploaded archives and the applications that they apply to.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,16 +16,17 @@ pub struct Customization {
     pub version: Version,
     /// The current version's file.
     pub artifact: Artifact,
-    /// The name that its owner gave it.
+    /// The name, chosen by the user.
     pub name: String,
-    /// A description in its owner's words.
+    /// A description, written by the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The catalog it belongs to.
+    /// The catalog that it belongs to.
     pub catalog_id: Id,
     /// Progress in the build pipeline.
     pub status: CustomizationStatus,
-    /// The applications it applies to; without a filter it is *global* and applies to all.
+    /// The applications that it applies to. Without a filter, the customization is *global* and
+    /// applies to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
     /// The user who created it.
@@ -44,10 +45,10 @@ pub struct Customization {
     /// The time of removal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
-    /// Number of writes so far, for optimistic locking: each write expects the revision that was
-    /// read and raises it.
+    /// The number of writes so far, for optimistic locking: each write expects the revision that
+    /// was read, and raises it by one.
     pub revision: u64,
-    /// Random identifier of the last write. A condition that fails on an item with the same
+    /// The random identifier of the last write. A condition that fails on an item with the same
     /// `change_id` means that the write had succeeded and its response was lost.
     pub change_id: Uuid,
 }
@@ -65,7 +66,7 @@ impl Customization {
 pub struct Artifact {
     /// The SHA-256 of its bytes.
     pub id: Digest,
-    /// The file name that it was uploaded with.
+    /// The name of the uploaded file.
     pub filename: FileName,
 }
 

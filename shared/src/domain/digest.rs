@@ -28,7 +28,7 @@ impl Digest {
         Self(bytes)
     }
 
-    /// The digest in base64, as in the checksum headers of S3.
+    /// Encodes the digest in base64, the form of S3's checksum headers.
     #[must_use]
     pub fn to_base64(self) -> String {
         base64_simd::STANDARD.encode_to_string(self.0)
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_has_one_spelling() {
+    fn only_the_canonical_form_of_a_digest_is_parsed() {
         let digest = Digest::of(b"abc");
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), hex);

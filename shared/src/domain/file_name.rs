@@ -1,4 +1,4 @@
-//! The name of an uploaded file.
+//! The names of uploaded files.
 
 use std::{fmt, str::FromStr};
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::percent;
 
-/// The length limit of file systems, in bytes.
+/// The maximum length of a name in bytes, which is the limit of most file systems.
 const MAX_BYTES: usize = 255;
 
-/// The name of a file that is uploaded without one.
+/// The name of a file whose upload has no file name.
 const DEFAULT: &str = "customization.tar.gz";
 
 /// A file name: 1 to 255 bytes, not a path, without control characters and without characters that
@@ -47,7 +47,7 @@ impl FileName {
     }
 
     /// The value of `Content-Disposition` that makes a browser save a download under this name
-    /// (RFC 6266). A name beyond ASCII is added in the extended form.
+    /// (RFC 6266). For a non-ASCII name, the value also has the extended form (RFC 8187).
     #[must_use]
     pub fn content_disposition(&self) -> String {
         let ascii: String = self
@@ -73,7 +73,8 @@ impl Default for FileName {
 impl FromStr for FileName {
     type Err = InvalidFileName;
 
-    /// Takes the last component of a Unix or Windows path; an empty one is the default name.
+    /// Takes the last component of a Unix or Windows path, which prevents path traversal. If it is
+    /// empty, returns the default name.
     fn from_str(path: &str) -> Result<Self, InvalidFileName> {
         let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
         let name = without_drives(name);
@@ -89,8 +90,8 @@ impl FromStr for FileName {
     }
 }
 
-/// Removes Windows drive letters: `C:certs.tgz` is a path relative to a drive. Removes several, so
-/// that parsing the result again changes nothing.
+/// Removes Windows drive letters: `C:certs.tgz` is a path relative to a drive. Removes all of them,
+/// so that parsing the result again does not change it.
 fn without_drives(mut name: &str) -> &str {
     while let [letter, b':', ..] = name.as_bytes()
         && letter.is_ascii_alphabetic()
@@ -100,8 +101,8 @@ fn without_drives(mut name: &str) -> &str {
     name
 }
 
-/// Returns true for Unicode's `Bidi_Control` characters, which change the writing direction: with
-/// them `exe.tgz` can be displayed as `tgz.exe`.
+/// Returns true for Unicode's `Bidi_Control` characters, which change the writing direction. An
+/// attacker can use them to display a name that ends in `.exe` as if it ended in `.tgz`.
 fn is_directional(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -148,7 +149,7 @@ mod tests {
         ] {
             let parsed: FileName = path.parse().unwrap();
             assert_eq!(parsed.as_str(), name);
-            assert_eq!(parsed.to_string().parse(), Ok(parsed), "the same when it is read back");
+            assert_eq!(parsed.to_string().parse(), Ok(parsed), "parsing is idempotent");
         }
         let longest = "a".repeat(255);
         assert!(longest.parse::<FileName>().is_ok());
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_download_is_saved_under_the_name() {
+    fn content_disposition_escapes_and_encodes_the_name() {
         for (name, header) in [
             ("certs.tgz", r#"attachment; filename="certs.tgz""#),
             (r#"a"b.tgz"#, r#"attachment; filename="a\"b.tgz""#),

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_survives_serialization() {
+    fn a_filter_round_trips_through_json() {
         for filter in [
             json!({"product_key": "kafka"}),
             json!({"product_key": "kafka", "branch": "2"}),

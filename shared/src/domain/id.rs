@@ -1,4 +1,4 @@
-//! Identifiers, which are safe in a table key, an object key and a path.
+//! Identifiers. They are safe in a table key, an object key and a path.
 
 use std::{fmt, str::FromStr};
 
@@ -8,16 +8,17 @@ use uuid::Uuid;
 /// The length limit of an [`Id`], in characters.
 const MAX_CHARACTERS: usize = 128;
 
-/// The length limit of an [`Id`], in bytes. DynamoDB's limit for a sort key is 1,024 bytes; the
-/// longest is that of an application: a prefix of 12 bytes, four identifiers, three separators.
+/// The length limit of an [`Id`], in bytes. DynamoDB's limit for a sort key is 1,024 bytes. The
+/// longest sort key is that of an application: a prefix of 12 bytes, four identifiers and three
+/// separators.
 const MAX_BYTES: usize = 252;
 
 /// The identifier of a catalog, application, base image or registry, or the key of a product or
 /// branch. The operator chooses it.
 ///
-/// 1 to 128 characters of at most 252 bytes in UTF-8, without control characters and without `#`
-/// (separates the parts of a table key), `/` and `\` (separate the parts of a path) and `%` (begins
-/// an escape).
+/// An identifier has 1 to 128 characters of at most 252 bytes in UTF-8. It has no control
+/// characters and none of `#` (separates the parts of a table key), `/` and `\` (separate the parts
+/// of a path) and `%` (begins an escape). It is not `.` or `..` (path traversal).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id(String);
@@ -44,8 +45,8 @@ impl TryFrom<String> for Id {
     fn try_from(text: String) -> Result<Self, InvalidId> {
         let fits = (1..=MAX_BYTES).contains(&text.len()) && text.chars().count() <= MAX_CHARACTERS;
         let reserved = |c: char| c.is_control() || matches!(c, '#' | '/' | '\\' | '%');
-        let climbs = matches!(text.as_str(), "." | "..");
-        if !fits || climbs || text.contains(reserved) {
+        let is_dot_segment = matches!(text.as_str(), "." | "..");
+        if !fits || is_dot_segment || text.contains(reserved) {
             return Err(InvalidId);
         }
         Ok(Self(text))
@@ -83,7 +84,7 @@ pub struct CustomizationId(Uuid);
 pub struct InvalidCustomizationId;
 
 impl CustomizationId {
-    /// Generates an identifier that sorts after all earlier ones of this process.
+    /// Generates an identifier that sorts after all earlier identifiers of this process.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
@@ -93,8 +94,8 @@ impl CustomizationId {
 impl FromStr for CustomizationId {
     type Err = InvalidCustomizationId;
 
-    /// Accepts only the form that [`Display`](fmt::Display) writes, so that a customization has one
-    /// path.
+    /// Accepts only the form that [`Display`](fmt::Display) writes, so that a customization has
+    /// exactly one path.
     fn from_str(text: &str) -> Result<Self, InvalidCustomizationId> {
         let id = Uuid::try_parse(text).map_err(|_| InvalidCustomizationId)?;
         let mut canonical = Uuid::encode_buffer();
@@ -130,19 +131,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_short_and_free_of_separators() {
-        let (long, heavy) = ("a".repeat(128), "𝄞".repeat(63));
-        for good in ["a", "apache_kafka", "2.x", "été 7", &long, &heavy] {
+    fn an_id_has_a_length_limit_and_no_separators() {
+        let (most_characters, most_bytes) = ("a".repeat(128), "𝄞".repeat(63));
+        for good in ["a", "apache_kafka", "2.x", "été 7", &most_characters, &most_bytes] {
             assert_eq!(good.parse::<Id>().map(String::from), Ok(good.to_owned()));
         }
-        let (long, heavy) = (long + "a", heavy + "a");
-        for bad in ["", "a#b", "a/b", "a\\b", "a%23b", "a\nb", "\u{7f}", ".", "..", &long, &heavy] {
+        let (too_long, too_many_bytes) = (most_characters + "a", most_bytes + "a");
+        for bad in ["", "a#b", "a/b", "a\\b", "a%23b", "a\nb", "\u{7f}", ".", ".."] {
             assert_eq!(bad.parse::<Id>(), Err(InvalidId), "{bad:?}");
         }
+        assert_eq!(too_long.parse::<Id>(), Err(InvalidId));
+        assert_eq!(too_many_bytes.parse::<Id>(), Err(InvalidId));
     }
 
     #[test]
-    fn a_customization_id_has_one_spelling() {
+    fn only_the_canonical_form_of_a_customization_id_is_parsed() {
         let id = CustomizationId::generate();
         assert_eq!(id.to_string().parse(), Ok(id));
         for other in [

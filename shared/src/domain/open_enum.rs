@@ -1,7 +1,7 @@
 //! Enumerations that the build pipeline may extend.
 
-/// Defines a type for one of a set of words. The known words are constants; an unknown word passes
-/// through unchanged, so that the pipeline can add one without a release of this service.
+/// Defines an enumeration of words. The known words are constants. An unknown word is accepted and
+/// passes through unchanged, so that the pipeline can add a word without a release of this service.
 macro_rules! open_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $constant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*

@@ -1,17 +1,17 @@
-//! The tenant.
+//! Organizations, the tenants of this service.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The length limit, in bytes. Real identifiers are UUIDs.
+/// The length limit of an identifier, in bytes. Real identifiers are UUIDs.
 const MAX_BYTES: usize = 255;
 
 /// The identifier of an organization, the tenant that owns catalogs: the `context_name` of a token.
 ///
-/// 1 to 255 bytes without control characters. `default` is not one: CSP issues tokens with that
-/// name for no particular organization. Tenant isolation compares two values of this type, never
-/// text.
+/// An identifier has 1 to 255 bytes without control characters. `default` is refused: CSP issues
+/// tokens with that name for no particular organization. Tenant isolation compares two values of
+/// this type, never text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrganizationId(String);
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_organization_id_is_short_printable_and_particular() {
+    fn an_organization_id_has_a_length_limit_and_is_not_default() {
         let longest = "o".repeat(MAX_BYTES);
         for good in ["o", "68c0f832-5169-4433-ab2f-40e939e3f1bc", "Default", &longest] {
             assert_eq!(

@@ -11,8 +11,8 @@ use time::{
 const MILLISECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// A point in time in UTC. It is written in RFC 3339 with milliseconds
-/// (`2023-03-03T00:59:52.762Z`), and parsed from any form of RFC 3339.
+/// A point in time in UTC. It is written in the format of RFC 3339 with milliseconds
+/// (`2023-03-03T00:59:52.762Z`), and parsed from any format of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(OffsetDateTime);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_in_utc_with_milliseconds() {
+    fn a_timestamp_is_written_in_utc_with_milliseconds() {
         for (read, written) in [
             ("2023-03-03T00:59:52.762Z", "2023-03-03T00:59:52.762Z"),
             ("2023-03-03T00:59:52Z", "2023-03-03T00:59:52.000Z"),

@@ -18,7 +18,7 @@ impl Version {
     /// The version of a new customization.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
-    /// The version after this one.
+    /// Returns the next version.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -30,7 +30,7 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
         let digits = text.strip_prefix('v').ok_or(InvalidVersion)?;
-        // `parse` also accepts a plus sign and leading zeros; a version has one spelling.
+        // `parse` also accepts a plus sign and leading zeros, which are not canonical.
         let canonical = !digits.starts_with(['+', '0']);
         let number = digits.parse().map_err(|_| InvalidVersion)?;
         if canonical { Ok(Self(number)) } else { Err(InvalidVersion) }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_has_one_spelling() {
+    fn only_the_canonical_form_of_a_version_is_parsed() {
         for bad in ["", "v", "1", "v0", "v01", "v+1", "v-1", "V1", "v1 ", "v4294967296"] {
             assert_eq!(bad.parse::<Version>(), Err(InvalidVersion), "{bad}");
         }

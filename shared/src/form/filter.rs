@@ -1,4 +1,5 @@
-//! The JSON of the form's field `filter`, parsed strictly.
+//! The JSON of the form's field `filter`, parsed strictly: unknown and repeated members are
+//! violations.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use crate::{
     violation::{self, Violation},
 };
 
-/// Parses a filter; an empty object is `None`.
+/// Parses a filter. Returns `None` for an empty object.
 ///
 /// # Errors
 ///
@@ -21,7 +22,7 @@ use crate::{
 pub(super) fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
     let members: Members = serde_json::from_str(text).map_err(|error| {
         let message = match error.classify() {
-            // The text of this error repeats what the client sent.
+            // The text of this error would repeat the client's input.
             Category::Data => "must be a JSON object".to_owned(),
             _ => format!("must be a JSON object: {error}"),
         };
@@ -50,7 +51,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
             Err(message) => violations.push(Violation::new(field, message)),
         }
     }
-    // The combination is checked only where each part is valid.
+    // The combination is checked only if each member is valid.
     if !violations.is_empty() {
         return Err(violations);
     }
@@ -76,9 +77,9 @@ struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
+        struct MembersVisitor;
 
-        impl<'de> Visitor<'de> for InOrder {
+        impl<'de> Visitor<'de> for MembersVisitor {
             type Value = Members;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +95,7 @@ impl<'de> Deserialize<'de> for Members {
             }
         }
 
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn other_json_than_an_object_is_refused() {
+    fn json_other_than_an_object_is_refused() {
         let deep = "[".repeat(100_000);
         let nested = format!(r#"{{"branch": {deep}}}"#);
         for text in ["", "null", "[]", "\"kafka\"", "{", "{} {}", "{\"a\": nan}", &deep, &nested] {

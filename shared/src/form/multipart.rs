@@ -6,12 +6,12 @@ use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
 /// The length limit of a boundary (RFC 2046, section 5.1.1), in characters.
-const MAX_BOUNDARY: usize = 70;
+const MAX_BOUNDARY_CHARACTERS: usize = 70;
 
-/// The maximum number of parts in a form. A valid one has at most four.
+/// The maximum number of parts in a form. A valid form has at most four.
 const MAX_PARTS: usize = 32;
 
-/// The most headers of a part. Clients send two.
+/// The maximum number of headers of a part. Clients send two.
 const MAX_HEADERS: usize = 16;
 
 /// A part of a form.
@@ -28,7 +28,7 @@ pub(super) struct Part {
 /// The body is not a multipart body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("the content type must name one boundary of 1 to {MAX_BOUNDARY} characters")]
+    #[error("the content type must name one boundary of 1 to {MAX_BOUNDARY_CHARACTERS} characters")]
     Boundary,
     #[error("the body does not hold the boundary that the content type names")]
     NoBoundary,
@@ -49,7 +49,7 @@ pub(super) fn boundary(content_type: &mime::Mime) -> Result<&str, Malformed> {
         return Err(Malformed::Boundary);
     };
     let boundary = boundary.as_str();
-    let fits = (1..=MAX_BOUNDARY).contains(&boundary.len()) && !boundary.ends_with(' ');
+    let fits = (1..=MAX_BOUNDARY_CHARACTERS).contains(&boundary.len()) && !boundary.ends_with(' ');
     if fits { Ok(boundary) } else { Err(Malformed::Boundary) }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
     Ok(parts)
 }
 
-/// A line between parts.
+/// A delimiter line, which separates parts or ends the body.
 struct Delimiter {
     start: usize,
     end: usize,
@@ -128,7 +128,7 @@ impl Part {
 struct Disposition {
     name: Option<String>,
     file_name: Option<String>,
-    /// `filename*`: RFC 7578 forbids it, but some clients send it for names beyond ASCII.
+    /// `filename*`: RFC 7578 forbids it, but some clients send it for non-ASCII names.
     extended_file_name: Option<String>,
 }
 
@@ -141,11 +141,13 @@ impl Disposition {
         let mut disposition = Self::default();
         while !rest.trim_start().is_empty() {
             let (parameter, after) = rest.split_once('=')?;
-            let (value, after) = value(after.trim_start())?;
+            let (value, after) = parse_value(after.trim_start())?;
             let slot = match parameter.trim().to_ascii_lowercase().as_str() {
                 "name" => Some((&mut disposition.name, value)),
                 "filename" => Some((&mut disposition.file_name, value)),
-                "filename*" => Some((&mut disposition.extended_file_name, extended(&value)?)),
+                "filename*" => {
+                    Some((&mut disposition.extended_file_name, decode_extended(&value)?))
+                }
                 _ => None,
             };
             if let Some((slot, value)) = slot
@@ -160,7 +162,7 @@ impl Disposition {
 }
 
 /// Parses a parameter's value, quoted or not. Returns it with the text after its semicolon.
-fn value(text: &str) -> Option<(String, &str)> {
+fn parse_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = text.split_once(';').unwrap_or((text, ""));
         return Some((value.trim_end().to_owned(), rest));
@@ -180,7 +182,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 }
 
 /// Decodes an extended value (RFC 8187, section 3.2) in UTF-8.
-fn extended(value: &str) -> Option<String> {
+fn decode_extended(value: &str) -> Option<String> {
     let (charset, value) = value.split_once('\'')?;
     let (_language, value) = value.split_once('\'')?;
     let decoded = percent_decode_str(value).decode_utf8().ok()?;
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_parsed_in_their_order() {
+    fn parts_are_parsed_in_order() {
         let body = "a preamble\r\n--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n\
             --B \t\r\ncontent-disposition: Form-Data; filename=f; name=b\r\nContent-Type: x/y\r\n\r\n\
             \r\n--Bad\r\n--C\r\n\r\n--B--an epilogue\r\n--B\r\n";
@@ -221,14 +223,14 @@ mod tests {
 
     #[test]
     fn malformed_bodies_are_refused() {
-        let named = |count| {
+        let form_with_parts = |count| {
             let part = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n";
             format!("{}--B--", part.repeat(count))
         };
-        assert_eq!(read(&named(32)).map(|parts| parts.len()), Ok(32));
+        assert_eq!(read(&form_with_parts(32)).map(|parts| parts.len()), Ok(32));
         for (body, error) in [
-            (named(33), Malformed::TooManyParts),
-            (named(1000), Malformed::TooManyParts),
+            (form_with_parts(33), Malformed::TooManyParts),
+            (form_with_parts(1000), Malformed::TooManyParts),
             (String::new(), Malformed::NoBoundary),
             ("--C--".into(), Malformed::NoBoundary),
             ("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n1".into(), Malformed::Unclosed),
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_has_1_to_70_characters_and_is_named_once() {
+    fn a_boundary_has_1_to_70_characters_and_occurs_once() {
         let read = |parameters: &str| {
             let content_type: mime::Mime =
                 format!("multipart/form-data{parameters}").parse().unwrap();

@@ -1,4 +1,4 @@
-//! Connecting: TCP, then TLS for `https` URLs, within one timeout.
+//! Opens connections: TCP, then TLS for `https` URLs, within one timeout.
 
 use std::{
     pin::Pin,
@@ -18,7 +18,7 @@ use crate::error::BoxError;
 /// The limit for name resolution, TCP and TLS together. AWS's endpoints take a few milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Opens connections.
+/// The connector of the HTTP client.
 #[derive(Clone)]
 pub(super) struct Connect(HttpsConnector<TcpConnector>);
 

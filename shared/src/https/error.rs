@@ -16,7 +16,7 @@ pub(super) fn classify(error: legacy::Error) -> ConnectorError {
         Some(hyper) if hyper.is_closed() || hyper.is_canceled() || is_io(hyper) => {
             ConnectorError::io(error.into())
         }
-        // The server closed the connection before the whole response; S3 does so at times.
+        // The server closed the connection before the end of the response, as S3 sometimes does.
         Some(hyper) if hyper.is_incomplete_message() => {
             ConnectorError::other(error.into(), Some(ErrorKind::TransientError))
         }

@@ -1,4 +1,4 @@
-//! Trust stores: which certificate authorities a server's certificate may come from.
+//! Trust stores: the certificate authorities that may issue a server's certificate.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The adapter: every event gets a response, whatever happens in the handler, and the log gets the
-//! cause once.
+//! The adapter: turns every result of a handler into a response, including a panic and a timeout,
+//! and logs the cause of an error once.
 
 use std::{
     any::Any,
@@ -25,7 +25,7 @@ use crate::{
     telemetry::{self, RequestIds},
 };
 
-/// The part of an invocation's time that is kept for the response.
+/// The part of an invocation's time that is reserved for the response.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
 /// API Gateway's integration timeout.
@@ -59,7 +59,7 @@ pub async fn serve(
 }
 
 /// The time until `deadline_ms` (milliseconds since 1970), at most [`GATEWAY_TIMEOUT`]. A deadline
-/// in the past is ignored: `cargo lambda watch` sends such ones.
+/// in the past is ignored, because `cargo lambda watch` sends such deadlines.
 fn time_left(deadline_ms: u64) -> Duration {
     let deadline = UNIX_EPOCH + Duration::from_millis(deadline_ms);
     let left = deadline.duration_since(SystemTime::now()).unwrap_or(GATEWAY_TIMEOUT);
@@ -134,7 +134,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// Writes the one log line of a request, inside its span.
+/// Writes the summary line of a request.
 fn log(result: &Result<EncodedResponse, Problem>, duration: Duration) {
     let duration_ms = telemetry::milliseconds(duration);
     let problem = match result {
@@ -186,7 +186,7 @@ mod tests {
         lines_within(GATEWAY_TIMEOUT, handler)
     }
 
-    /// Like `lines`, but the handler may take at most `time_limit`.
+    /// Like `lines`, with a time limit for the handler.
     fn lines_within(
         time_limit: Duration,
         handler: &impl AsyncFn(&Request) -> Result<Response, Problem>,
@@ -196,7 +196,7 @@ mod tests {
         context.xray_trace_id = Some("Root=1-5759e988-bd862e3f;Parent=x;Sampled=1".to_owned());
         let adapter = Adapter { problem_type_base: String::new() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        telemetry::written_by(|| {
+        telemetry::capture(|| {
             let event = event();
             let invocation = Invocation { time_limit, ..Invocation::new(&event, &context, true) };
             runtime.block_on(adapter.respond(event, &invocation, handler));
@@ -204,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_logged_with_its_location_beside_the_line_of_its_request() {
+    fn a_panic_is_logged_with_its_location() {
         panic::set_hook(Box::new(telemetry::log_panic));
-        let (place, lines) = (line!(), lines(&async |_| panic!("on purpose")));
+        let (line_number, lines) = (line!(), lines(&async |_| panic!("on purpose")));
         drop(panic::take_hook());
         let [panicked, failed] = &lines[..] else { panic!("{lines:?}") };
         let location = panicked["location"].as_str().unwrap();
-        assert!(location.starts_with(&format!("{}:{place}:", file!())), "{location}");
-        let of_both = json!({
+        assert!(location.starts_with(&format!("{}:{line_number}:", file!())), "{location}");
+        let common_fields = json!({
             "level": "ERROR",
             "service": "service",
             "function_request_id": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
@@ -221,18 +221,18 @@ mod tests {
             "method": "POST",
             "route": "/catalogs/{catalog_id}/customizations",
         });
-        let with = |mut line: Value| {
-            line.as_object_mut().unwrap().extend(of_both.as_object().unwrap().clone());
+        let with_common_fields = |mut line: Value| {
+            line.as_object_mut().unwrap().extend(common_fields.as_object().unwrap().clone());
             line
         };
-        let of_panic = json!({
+        let panic_fields = json!({
             "message": "panicked",
             "timestamp": panicked["timestamp"],
             "location": location,
             "cause": "on purpose",
         });
-        assert_eq!(*panicked, with(of_panic));
-        let of_request = json!({
+        assert_eq!(*panicked, with_common_fields(panic_fields));
+        let request_fields = json!({
             "message": "failed",
             "timestamp": failed["timestamp"],
             "status": 500,
@@ -240,7 +240,7 @@ mod tests {
             "problem": "internal-error",
             "cause": "panic: on purpose",
         });
-        assert_eq!(*failed, with(of_request));
+        assert_eq!(*failed, with_common_fields(request_fields));
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
         // other tests too.
         let respond = |handler: &dyn Fn() -> Result<Response, Problem>| {
             let mut response = Value::Null;
-            telemetry::written_by(|| {
+            telemetry::capture(|| {
                 let handler = async |_: &Request| handler();
                 let respond = adapter.respond(event(), &invocation, &handler);
                 response = json!(runtime.block_on(respond));

@@ -1,5 +1,5 @@
-//! Decodes base64 bodies into memory that is reused between requests: the kernel hands out fresh
-//! memory page by page, which for several megabytes takes longer than decoding them.
+//! Decodes base64 bodies into memory that is reused between requests. In fresh memory, each page
+//! causes a page fault; for several megabytes these take longer than the decoding.
 
 use std::{
     mem,
@@ -28,7 +28,6 @@ impl Drop for Buffer {
     }
 }
 
-/// Decodes `text`.
 pub(super) fn decode(text: &str) -> Body {
     let spare = mem::take(&mut *SPARE.lock().unwrap_or_else(PoisonError::into_inner));
     let mut buffer = Buffer(spare);
@@ -49,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_share_no_bytes() {
+    fn a_buffer_is_reused_only_after_its_body_is_dropped() {
         let [long, short] = ["bG9uZ2VyIHRoYW4gdGhlIG90aGVyIG9uZQ==", "c2hvcnQ="];
         let (first, second) = (bytes(long), bytes(short));
         assert_eq!(first, "longer than the other one");

@@ -1,8 +1,9 @@
 //! Proxy events of API Gateway's REST API (payload version 1.0) and HTTP API (2.0), parsed into one
 //! [`Request`].
 //!
-//! `lambda_http` could parse them too, but it copies the body several times, and panics on a body
-//! that is marked as base64 and is not. Here the body is decoded once, straight out of the event.
+//! The crate `lambda_http` also parses these events, but it copies the body several times, and it
+//! panics on a body that is marked as base64 and is not valid base64. This module decodes the body
+//! once, directly from the event.
 
 use std::{
     borrow::Cow,
@@ -20,8 +21,8 @@ use crate::{
     routes::Operation,
 };
 
-/// The most header values that are read. API Gateway passes on 10,240 bytes of headers; but whoever
-/// may invoke the function can send it any event.
+/// The maximum number of header values that are read. API Gateway accepts at most 10,240 bytes of
+/// headers, but a caller that invokes the function directly can send any event.
 const MAX_HEADER_VALUES: usize = 10_240;
 
 /// The route key of an HTTP API without routes, and of `cargo lambda watch`.
@@ -34,11 +35,12 @@ pub struct Event {
     pub request: Request,
     /// The HTTP method.
     pub method: Method,
-    /// The gateway's identifier of the request, if it is a UUID; an HTTP API's is not.
+    /// The gateway's identifier of the request, if it is a UUID. The identifiers of an HTTP API are
+    /// not UUIDs.
     pub request_id: Option<Uuid>,
     /// The route as the gateway names it, such as `/catalogs/{catalog_id}/customizations`.
     pub route: String,
-    /// The event's payload version, which the response must have too.
+    /// The payload version of the event. The response must have the same version.
     pub version: PayloadVersion,
 }
 
@@ -51,7 +53,7 @@ pub enum PayloadVersion {
     V2,
 }
 
-/// The fields that are read, of both versions; their names do not clash.
+/// The fields that are read from events of either version. No name has two meanings.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProxyEvent<'a> {
@@ -75,7 +77,7 @@ struct ProxyEvent<'a> {
     is_base64_encoded: bool,
 }
 
-/// Text borrowed from the event. A bare `Cow` inside an `Option` would be copied.
+/// Text that is borrowed from the event. serde would copy a bare `Cow` inside an `Option`.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -132,7 +134,7 @@ fn body(text: &str, is_base64: bool) -> Body {
     }
 }
 
-/// The query string: decoded by a REST API, raw from an HTTP API.
+/// Collects the query parameters. A REST API sends them decoded, an HTTP API sends them raw.
 fn query(
     multi_value: Option<BTreeMap<String, Vec<String>>>,
     raw: Option<String>,
@@ -148,8 +150,8 @@ fn query(
     }
 }
 
-/// The headers. A REST API sends each twice, and all values of a repeated one in `multi_value`
-/// only; an HTTP API joins repeated ones by commas.
+/// Collects the headers. A REST API sends each header in both maps, but all values of a repeated
+/// header only in `multi_value`. An HTTP API joins the values of a repeated header with commas.
 fn headers(
     multi_value: Option<HashMap<String, Vec<String>>>,
     single_value: Option<HashMap<String, String>>,
@@ -166,7 +168,7 @@ fn headers(
         if let Ok(name) = HeaderName::try_from(name)
             && let Ok(value) = HeaderValue::try_from(value)
         {
-            // A map holds 24,576 values at least, more than the limit.
+            // A header map holds at least 24,576 values, which is more than the limit.
             let _ = headers.try_append(name, value);
         }
     }
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_2_event_makes_the_same_request() {
+    fn a_version_2_event_is_parsed() {
         let event = decode(&json!({
             "version": "2.0",
             "routeKey": "GET /v1/catalogs/{catalog_id}/files/{digest}",
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_the_base64_it_claims_is_marked() {
+    fn a_body_with_invalid_base64_is_marked() {
         let event = decode(&json!({"body": "héllo", "isBase64Encoded": true}));
         assert_eq!(event.request.body, Body::INVALID_BASE64);
         let event = decode(&json!({"body": "héllo", "isBase64Encoded": false}));

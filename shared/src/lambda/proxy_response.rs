@@ -16,7 +16,7 @@ pub(super) struct ProxyResponse {
     headers: BTreeMap<String, String>,
     body: String,
     is_base64_encoded: bool,
-    /// For HTTP APIs only; `cargo lambda watch` requires it there.
+    /// Empty for HTTP APIs, where `cargo lambda watch` requires the field; absent for REST APIs.
     #[serde(skip_serializing_if = "Option::is_none")]
     cookies: Option<[String; 0]>,
 }
@@ -26,7 +26,7 @@ impl ProxyResponse {
         let (parts, body) = encoded.response.into_parts();
         Self {
             status_code: parts.status.as_u16(),
-            headers: texts(&parts.headers),
+            headers: header_texts(&parts.headers),
             body,
             is_base64_encoded: encoded.is_base64,
             cookies: (version == PayloadVersion::V2).then_some([]),
@@ -34,8 +34,8 @@ impl ProxyResponse {
     }
 }
 
-/// The headers as text. No response repeats a header.
-fn texts(headers: &HeaderMap) -> BTreeMap<String, String> {
+/// Converts the headers to text. A map is sufficient, because no response repeats a header.
+fn header_texts(headers: &HeaderMap) -> BTreeMap<String, String> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }

@@ -12,10 +12,12 @@ use super::{Response, ResponseError};
 /// (RFC 9110, section 8.8.3.3).
 pub const GZIP_TAG_SUFFIX: &str = "-gzip";
 
-/// Bytes of the smallest body that is compressed; below, compression costs more than it saves.
+/// The size in bytes from which a body is compressed. For smaller bodies, compression costs more
+/// than it saves.
 const MIN_COMPRESSED_BYTES: usize = 1024 * 1024;
 
-/// Bytes of the largest body as JSON: Lambda's limit of 6 MB, less room for the status and headers.
+/// The maximum size in bytes of a body as a JSON string: Lambda's limit of 6 MB, minus the space
+/// for the status and headers.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
 
 /// A response in a coding that its client accepts, within Lambda's limit.
@@ -30,7 +32,7 @@ pub struct EncodedResponse {
 /// A response cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodingError {
-    /// The response fits compressed only, and the client does not accept gzip.
+    /// The response fits only compressed, and the client does not accept gzip.
     #[error("the response fits only compressed")]
     NotAcceptable,
     /// The response is too large even compressed.
@@ -93,14 +95,15 @@ fn compress(text: &str) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Bytes of `text`, itself JSON, as a JSON string without its quotes.
+/// The size in bytes of `text` as a JSON string, without the quotes around it. `text` is JSON, so
+/// only its quotes and backslashes need an escape.
 fn json_string_bytes(text: &str) -> usize {
     text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
-/// Returns true if `Accept-Encoding` lists gzip (RFC 9110, section 12.5.3). Without the header any
-/// coding would be allowed, but clients that omit it rarely decompress: `curl` prints the
-/// compressed bytes.
+/// Returns true if `Accept-Encoding` lists gzip. Without the header, any coding is allowed (RFC
+/// 9110, section 12.5.3), but clients that omit it rarely decompress: `curl` prints the compressed
+/// bytes.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let weight_of = |coding: &str| {
         headers
@@ -137,8 +140,9 @@ mod tests {
         values.collect()
     }
 
-    /// JSON of this many bytes that does not compress well, nor need escapes but at its ends.
-    fn noise(bytes: usize) -> String {
+    /// A JSON string of this many bytes that compresses badly. Only its two quotes need an escape
+    /// in another JSON string.
+    fn incompressible(bytes: usize) -> String {
         let mut state = 1_u64;
         let mut text = "\"".to_owned();
         text.extend(
@@ -198,7 +202,8 @@ mod tests {
             (MAX_BODY_BYTES - 2, "br"),
         ] {
             let encoded =
-                EncodedResponse::new(Response::new(noise(bytes)), &accepting(&[accepted])).unwrap();
+                EncodedResponse::new(Response::new(incompressible(bytes)), &accepting(&[accepted]))
+                    .unwrap();
             assert!(!encoded.is_base64, "{bytes}");
             assert_eq!(encoded.response.body().len(), bytes);
             assert!(!encoded.response.headers().contains_key(header::CONTENT_ENCODING));
@@ -206,9 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn a_response_over_the_lambda_limit_is_an_error() {
+    fn a_response_over_the_lambda_limit_is_refused() {
         let error = |bytes, accepted| {
-            EncodedResponse::new(Response::new(noise(bytes)), &accepting(accepted)).unwrap_err()
+            EncodedResponse::new(Response::new(incompressible(bytes)), &accepting(accepted))
+                .unwrap_err()
         };
         assert!(matches!(error(MAX_BODY_BYTES - 1, &[]), EncodingError::NotAcceptable));
         assert!(matches!(error(2 * MAX_BODY_BYTES, &["gzip"]), EncodingError::TooLarge));

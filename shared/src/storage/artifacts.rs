@@ -21,8 +21,8 @@ const LINK_LIFETIME: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug)]
 pub struct Artifacts {
     config: SdkConfig,
-    /// Created when it is first needed: that takes as long as the rest of a cold start, and most
-    /// requests do not need it.
+    /// Created at its first use: the creation takes as long as the rest of a cold start, and most
+    /// requests do not need the client.
     client: OnceLock<Client>,
     bucket: String,
 }
@@ -45,8 +45,8 @@ impl Artifacts {
         format!("{catalog_id}/{digest}")
     }
 
-    /// Stores `bytes`, whose SHA-256 is `digest`. Does nothing if the key exists: the same key has
-    /// the same bytes.
+    /// Stores `bytes`, whose SHA-256 is `digest`. If the object exists, does nothing: the same key
+    /// means the same bytes.
     ///
     /// # Errors
     ///
@@ -76,8 +76,8 @@ impl Artifacts {
             let Err(error) = outcome else { return Ok(()) };
             let retry = match error.raw_response().map(|response| response.status().as_u16()) {
                 Some(412) => return Ok(()),
-                // A concurrent write of the same key: the retry finds its bytes, or replaces a
-                // failed write.
+                // Another request is writing the same key. The retry finds its object, or stores
+                // the bytes if that write failed.
                 Some(409) => backoff.next().await,
                 _ => false,
             };

@@ -1,4 +1,4 @@
-//! Metrics of each attempt at a request to a store, including the SDK's retries.
+//! Metrics of each attempt of a request to a store, including the SDK's retries.
 
 use std::time::Instant;
 
@@ -48,7 +48,7 @@ impl Intercept for AttemptMetrics {
         components: &RuntimeComponents,
         state: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Presigning is an attempt too, but sends nothing and has no response.
+        // Presigning counts as an attempt for the SDK, but sends no request and has no response.
         if let Some(&StartedAt(at)) = state.load::<StartedAt>()
             && attempt.output_or_error().is_some()
         {

@@ -18,7 +18,7 @@ use crate::https;
 /// The timeout of one attempt: long enough for the largest upload.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The timeout of an operation with all of the SDK's attempts. The Lambda adapter bounds a whole
+/// The timeout of an operation with all attempts of the SDK. The Lambda adapter limits the whole
 /// request.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(9);
 
@@ -30,7 +30,8 @@ pub struct AwsConfig {
 }
 
 impl AwsConfig {
-    /// Uses the credentials that Lambda gives a function, which are valid as long as its process.
+    /// Uses fixed credentials. Those in Lambda's environment variables are valid for the lifetime
+    /// of the process.
     #[must_use]
     pub fn new(
         region: String,
@@ -43,9 +44,9 @@ impl AwsConfig {
         Self { region, credentials }
     }
 
-    /// The origin of requests to `service`; a bucket has a host of its own. For opening connections
-    /// ahead only: the SDK knows more endpoints, such as those of China, where a cold start opens
-    /// no connection ahead.
+    /// The origin of requests to `service`; each bucket has its own host name. Use it only for
+    /// [`https::preconnect`]: the SDK knows more endpoints, such as those of the regions in China.
+    /// In those regions the early connection fails, which has no effect.
     #[must_use]
     pub fn origin(&self, service: &str, bucket: Option<&str>) -> String {
         let bucket = bucket.map(|name| format!("{name}.")).unwrap_or_default();
@@ -55,7 +56,8 @@ impl AwsConfig {
 
     /// The configuration of the SDK's clients: one HTTPS client for all, and timeouts.
     ///
-    /// Built by hand: the SDK's loader would add every other source of credentials to the binary.
+    /// This does not use the SDK's loader, which would add all other sources of credentials to the
+    /// binary.
     #[must_use]
     pub fn sdk_config(self) -> SdkConfig {
         SdkConfig::builder()
@@ -83,7 +85,7 @@ pub fn retry_config() -> RetryConfig {
     RetryConfig::standard()
 }
 
-/// The timeouts of the SDK, which by default has none.
+/// The timeouts of the SDK. By default, it limits neither attempts nor operations.
 #[must_use]
 pub fn timeout_config() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -122,7 +124,7 @@ mod tests {
     use crate::{domain::Digest, storage::Artifacts};
 
     #[tokio::test]
-    async fn connections_are_opened_to_the_origins_of_the_sdks_requests() {
+    async fn preconnected_origins_are_those_of_the_sdk() {
         for region in ["us-east-1", "eu-central-1", "us-gov-west-1"] {
             let text = str::to_owned;
             let config = AwsConfig::new(text(region), text("id"), text("secret"), None);

@@ -19,7 +19,7 @@ impl Backoff {
         Self { attempt: 1 }
     }
 
-    /// Waits before the next attempt; returns false if there are none left. Jitter keeps competing
+    /// Waits before the next attempt. Returns false if no attempt is left. Jitter keeps competing
     /// writers from colliding again.
     pub(super) async fn next(&mut self) -> bool {
         if self.attempt >= ATTEMPTS {

@@ -1,4 +1,5 @@
-//! Catalogs, their applications, and the base images, products and registries that these refer to.
+//! Catalogs, their applications, and the base images, products and registries that applications
+//! refer to.
 
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ impl Catalogs {
         Ok(self.find_with_references(id, &ReferenceIds::default()).await?.0)
     }
 
-    /// Reads the catalog `id` and references in one request. The references are a result of their
-    /// own, because a caller learns of a corrupt one only if it owns the catalog.
+    /// Reads the catalog `id` and references in one request. The references are a separate result,
+    /// because an error in them must not reach a caller that does not own the catalog.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ impl Catalogs {
     }
 
     /// A query for the applications that `filter` selects: by key prefix, and by a filter
-    /// expression for what the prefix cannot express.
+    /// expression for a base image that is not part of the prefix.
     fn query_applications(&self, catalog_id: &Id, filter: Option<&Filter>) -> QueryFluentBuilder {
         let partition = item::catalog_partition(catalog_id);
         let query = self.table.query_prefix(partition, item::applications_prefix(filter));

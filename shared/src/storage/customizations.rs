@@ -1,9 +1,9 @@
 //! Customizations, written with optimistic locking.
 //!
 //! Each write raises the record's `revision`, on condition that the stored revision is the one that
-//! was read, so that concurrent writes cannot undo each other. Each write also stores a random
-//! `change_id`: if a retry finds it in the table, the first attempt had succeeded and its response
-//! was lost.
+//! was read. So concurrent writes cannot undo each other. Each write also stores a random
+//! `change_id`: if a retry finds it in the table, the first attempt succeeded and its response was
+//! lost.
 
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{Catalog, Customization, CustomizationId, Id, OrganizationId};
 
-/// A customization is not created.
+/// A customization could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// The catalog was removed or now belongs to another organization.
@@ -57,7 +57,8 @@ impl Customizations {
     }
 
     /// Reads a customization and its catalog in one request, to check ownership. The customization
-    /// is a result of its own, because a caller learns of a corrupt one only if it owns the catalog.
+    /// is a separate result, because an error in it must not reach a caller that does not own the
+    /// catalog.
     ///
     /// # Errors
     ///
@@ -74,8 +75,9 @@ impl Customizations {
         Ok((catalog.map(item::from_item).transpose()?, customization))
     }
 
-    /// Writes a new customization, whose file is stored already, if `owner` still owns the catalog;
-    /// together with the idempotency record, if the request has a key.
+    /// Writes a new customization, if `owner` still owns the catalog. Its file must already be
+    /// stored. If the request has an idempotency key, the same transaction writes the idempotency
+    /// record.
     ///
     /// # Errors
     ///
@@ -115,8 +117,9 @@ impl Customizations {
         }
     }
 
-    /// Applies `change` to a customization. If another write comes between, it reads again and
-    /// retries with backoff. Returns the changed customization, or `None` if it does not exist.
+    /// Applies `change` to a customization. If a concurrent write is first, reads the customization
+    /// again and retries with backoff. Returns the changed customization, or `None` if it does not
+    /// exist.
     ///
     /// # Errors
     ///
@@ -154,7 +157,8 @@ impl Customizations {
     }
 }
 
-/// Replaces the record `current` in `item` by `next`. Attributes of a newer release stay.
+/// Replaces the record `current` in `item` by `next`. Keeps unknown attributes, which a newer
+/// release may have written.
 fn replace_record(
     mut item: Item,
     key: &Key,
@@ -168,7 +172,7 @@ fn replace_record(
     Ok(item)
 }
 
-/// Returns true if `item` is the one that the write of `next` has stored.
+/// Returns true if an earlier attempt to write `next` has stored `item`.
 fn has_change(item: &Item, next: &Customization) -> bool {
     item.get("change_id").and_then(|id| id.as_s().ok()) == Some(&next.change_id.to_string())
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 use crate::error::BoxError;
 
-/// A store did not carry out an operation.
+/// An operation of a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The store is unreachable, overloaded or too slow; a later retry may succeed.
@@ -16,7 +16,7 @@ pub enum StorageError {
         #[source]
         source: BoxError,
     },
-    /// The store refused; a retry does not help.
+    /// The store refused the operation; a retry does not help.
     #[error("{operation}: refused")]
     Refused {
         /// The operation.
@@ -25,7 +25,7 @@ pub enum StorageError {
         #[source]
         source: BoxError,
     },
-    /// An item does not have the attributes that its key promises.
+    /// An item does not have the attributes that its record needs.
     #[error("the item {key} is corrupt")]
     Corrupt {
         /// The item's key.
@@ -42,10 +42,10 @@ pub enum StorageError {
     },
 }
 
-/// The error code of a write that conflicts with a transaction.
+/// The error code of a conflict with another transaction.
 pub(super) const TRANSACTION_CONFLICT: &str = "TransactionConflictException";
 
-/// Error codes that are transient, although their HTTP status says otherwise.
+/// Error codes of temporary faults that have an HTTP status below 500.
 const TRANSIENT_CODES: [&str; 10] = [
     "ConditionalRequestConflict",
     "LimitExceededException",
@@ -60,7 +60,8 @@ const TRANSIENT_CODES: [&str; 10] = [
 ];
 
 impl StorageError {
-    /// Classifies the SDK's `error`, which remains after the SDK's own retries.
+    /// Classifies an error of the SDK. The SDK has already retried the operation, if it is
+    /// retryable.
     pub(super) fn new<E>(operation: &'static str, error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -71,7 +72,7 @@ impl StorageError {
             | SdkError::ResponseError(_) => true,
             SdkError::ServiceError(context) => {
                 let status = context.raw().status();
-                // A successful response that is an error could not be parsed.
+                // An error with a successful status means that the response cannot be parsed.
                 status.is_success()
                     || status.is_server_error()
                     || status.as_u16() == 429

@@ -1,5 +1,5 @@
-//! Idempotency records: the responses to requests with an `Idempotency-Key`, kept for 24 hours, so
-//! that a request that is sent again gets the same response and changes nothing.
+//! Idempotency records: the responses to requests with an `Idempotency-Key`, stored for 24 hours. A
+//! retry of a request gets the same response and changes nothing.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,8 @@ impl IdempotencyKey {
     /// Hashes the key `key` of `user`.
     #[must_use]
     pub fn new(user: &str, key: &str) -> Self {
-        // The length tells where the user ends: `ab` with key `c` is not `a` with key `bc`.
+        // The length separates user and key: user `ab` with key `c` must have another hash than
+        // user `a` with key `bc`.
         let user_bytes = u64::try_from(user.len()).unwrap_or(u64::MAX);
         let mut hash = Sha256::new();
         hash.update(user_bytes.to_be_bytes());
@@ -41,14 +42,15 @@ pub struct IdempotencyRecord {
     /// The digest of the operation and its fields. A request with the same key and another
     /// fingerprint is refused.
     pub fingerprint: Digest,
-    /// The customization that the request created, as it was then.
+    /// The customization that the request created, in its first state.
     pub customization: Customization,
-    /// The end of the record's lifetime, in seconds since 1970. DynamoDB deletes it some time later.
+    /// The end of the record's lifetime, in seconds since 1970. DynamoDB deletes the record some
+    /// time later.
     expires_at: u64,
 }
 
 impl IdempotencyRecord {
-    /// A record that lives from now on.
+    /// Creates a record whose lifetime begins now.
     #[must_use]
     pub fn new(fingerprint: Digest, customization: Customization) -> Self {
         Self { fingerprint, customization, expires_at: now() + LIFETIME.as_secs() }
@@ -72,7 +74,7 @@ impl IdempotencyRecords {
         Self { table }
     }
 
-    /// Reads the record of `key`, if there is one whose lifetime has not ended.
+    /// Reads the record of `key`, unless its lifetime has ended.
     ///
     /// # Errors
     ///
@@ -88,7 +90,7 @@ impl IdempotencyRecords {
     }
 }
 
-/// The action that writes `record`, if there is no valid record of `key`.
+/// The action that writes `record`, on condition that no valid record of `key` exists.
 pub(super) fn put(
     catalog_id: &Id,
     key: IdempotencyKey,

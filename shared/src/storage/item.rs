@@ -11,8 +11,8 @@
 //! | product | `PRODUCT#<key>` | `PRODUCT` |
 //! | registry | `REGISTRY#<id>` | `REGISTRY` |
 //!
-//! Customers write only `CUSTOMIZATIONS#…` partitions. The operator writes all others. So the IAM
-//! role of the write function can be limited to `CUSTOMIZATIONS#…` partitions
+//! Customers write only `CUSTOMIZATIONS#…` partitions. Only the operator writes the others. So the
+//! IAM role of the write function can be limited to `CUSTOMIZATIONS#…` partitions
 //! (`dynamodb:LeadingKeys`). Then the function can change neither the owner of a catalog nor a
 //! build result.
 
@@ -89,7 +89,6 @@ impl Key {
         Self { partition: format!("REGISTRY#{id}"), sort: REGISTRY.to_owned() }
     }
 
-    /// The sort key.
     pub(super) fn sort(&self) -> &str {
         &self.sort
     }
@@ -145,8 +144,8 @@ pub(super) fn build_results_partition(id: CustomizationId) -> String {
     format!("CUSTOMIZATION#{id}")
 }
 
-/// The longest sort key prefix that all applications selected by `filter` share. Where the filter
-/// names a base image without a branch, other applications share it too.
+/// The longest prefix of sort keys that all applications have that `filter` selects. If the filter
+/// has a base image but no branch, other applications have this prefix too.
 pub(super) fn applications_prefix(filter: Option<&Filter>) -> String {
     let mut prefix = "APPLICATION#".to_owned();
     let Some(filter) = filter else { return prefix };
@@ -186,7 +185,7 @@ mod tests {
     use crate::domain::Product;
 
     #[test]
-    fn a_filter_makes_the_longest_possible_prefix() {
+    fn a_filter_has_the_longest_possible_prefix() {
         for (filter, prefix) in [
             (json!({"product_key": "kafka"}), "APPLICATION#kafka#"),
             (json!({"product_key": "kafka", "branch": "2"}), "APPLICATION#kafka#2#"),
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrupt_item_is_named_by_its_key() {
+    fn the_error_of_a_corrupt_item_names_its_key() {
         let item = Key::product(&"kafka".parse().unwrap()).attributes();
         let error = from_item::<Product>(item).unwrap_err();
         assert_eq!(error.to_string(), "the item PRODUCT#kafka PRODUCT is corrupt");

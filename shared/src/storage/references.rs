@@ -1,5 +1,5 @@
-//! Base images, products and registries. All requests need the same small set of these records, so
-//! the records are cached.
+//! References: base images, products and registries. Most requests need the same small set of these
+//! records, so the records are cached.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,9 +16,9 @@ use crate::domain::{Application, BaseImage, Filter, Id, Product, Registry};
 /// The limits of the cache.
 #[derive(Clone, Copy, Debug)]
 struct CacheLimits {
-    /// The lifetime of a cached reference: an import is visible everywhere after this time.
+    /// The lifetime of a cached reference. After this time, an import is visible everywhere.
     lifetime: Duration,
-    /// The most references that are cached.
+    /// The maximum number of cached references.
     capacity: usize,
 }
 
@@ -55,7 +55,7 @@ impl ReferenceIds {
             (&mut self.products, &application.product_key),
             (&mut self.registries, &application.registry_id),
         ] {
-            // Most applications share their references, so check before copying.
+            // Most applications share their references, so most copies are avoidable.
             if !ids.contains(id) {
                 ids.insert(id.clone());
             }
@@ -135,7 +135,7 @@ fn dangling(key: &Key) -> StorageError {
     StorageError::Dangling { key: key.to_string() }
 }
 
-/// The references that this process has read lately.
+/// A cache of the references that this process has read.
 #[derive(Debug, Default)]
 pub(super) struct ReferenceCache {
     limits: CacheLimits,
@@ -143,7 +143,7 @@ pub(super) struct ReferenceCache {
 }
 
 impl ReferenceCache {
-    /// Returns the cached references, and the keys of the others.
+    /// Returns the cached references, and the keys of those that are not cached.
     pub(super) fn look_up(&self, ids: &ReferenceIds) -> (ResolvedReferences, Vec<Key>) {
         let cache = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cached = ResolvedReferences::default();

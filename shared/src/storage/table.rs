@@ -1,5 +1,5 @@
 //! The client of the DynamoDB table: single items, batches, paging, transactions, and retries of
-//! what the SDK does not retry by itself.
+//! the failures that the SDK does not retry.
 
 use std::collections::HashMap;
 
@@ -27,10 +27,10 @@ use super::{
 };
 use crate::metrics::Dependency;
 
-/// The most keys of one `BatchGetItem`.
+/// DynamoDB's limit for the keys of one `BatchGetItem` request.
 const MAX_BATCH_GET_KEYS: usize = 100;
 
-/// The most items of one `BatchWriteItem`.
+/// DynamoDB's limit for the items of one `BatchWriteItem` request.
 const MAX_BATCH_WRITE_ITEMS: usize = 25;
 
 /// The consistency of a read. A strongly consistent read costs twice as much.
@@ -50,20 +50,20 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// A condition without values.
+    /// Creates a condition without values.
     #[must_use]
     pub fn new(expression: &'static str) -> Self {
         Self { expression, values: HashMap::new() }
     }
 
-    /// Sets the string that the placeholder `name`, such as `:org_id`, stands for.
+    /// Sets the value of the placeholder `name`, such as `:org_id`, to a string.
     #[must_use]
     pub fn string(mut self, name: &str, value: impl Into<String>) -> Self {
         self.values.insert(name.to_owned(), AttributeValue::S(value.into()));
         self
     }
 
-    /// Sets the number that the placeholder `name` stands for.
+    /// Sets the value of the placeholder `name` to a number.
     #[must_use]
     pub fn number(mut self, name: &str, value: u64) -> Self {
         self.values.insert(name.to_owned(), AttributeValue::N(value.to_string()));
@@ -78,28 +78,28 @@ impl Condition {
 /// An action of a transaction.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Replaces an item.
+    /// Writes an item, if the condition is met. Replaces an existing item with the same key.
     Put(Item, Option<Condition>),
-    /// Checks an item that the transaction does not write.
+    /// Checks a condition on an item that the transaction does not write.
     Check(Key, Condition),
 }
 
 /// The outcome of a transaction.
 #[derive(Clone, Debug)]
 pub enum TransactionOutcome {
-    /// All actions were carried out.
+    /// All actions succeeded.
     Written,
     /// Nothing was written, because the condition of an action failed.
     ConditionFailed {
         /// The index of the action.
         action: usize,
-        /// For an [`Action::Put`], the existing item that did not meet the condition. Empty for
+        /// For an [`Action::Put`], the existing item that does not meet the condition. Empty for
         /// other actions, or if no item exists.
         item: Item,
     },
 }
 
-/// The table.
+/// The DynamoDB table.
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
@@ -234,7 +234,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`StorageError`]; items written before it stay written.
+    /// [`StorageError`]; items that were already written stay in the table.
     pub async fn write_batch(&self, items: Vec<Item>) -> Result<(), StorageError> {
         const OPERATION: &str = "batch write items";
         let mut requests = Vec::with_capacity(items.len());
@@ -266,7 +266,7 @@ impl Table {
         Ok(())
     }
 
-    /// Carries out all of `actions` or none. Retries conflicts with other transactions.
+    /// Carries out all `actions` or none. Retries conflicts with other transactions.
     ///
     /// # Errors
     ///
@@ -335,7 +335,7 @@ impl Table {
 }
 
 /// The cause of an error after DynamoDB left keys or items unprocessed at every attempt.
-const UNPROCESSED: &str = "a part was left unprocessed at every attempt";
+const UNPROCESSED: &str = "some keys or items were left unprocessed at every attempt";
 
 /// The reasons why a transaction was cancelled, one per action.
 fn cancellation_reasons(error: &SdkError<TransactWriteItemsError>) -> &[CancellationReason] {

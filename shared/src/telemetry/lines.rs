@@ -1,8 +1,8 @@
-//! The format of a log line: one JSON object in printable ASCII, with the fields of the event and of
-//! its spans side by side.
+//! The format of a log line: one JSON object in printable ASCII. The fields of the event and of its
+//! spans are all at the top level.
 //!
-//! Existing formatters nest the fields of spans, where queries do not find them, or repeat a key that
-//! a span and the event share.
+//! Existing formatters do not fit: some nest the fields of spans, so that log queries do not find
+//! them; others write a key twice if both a span and the event have it.
 
 use std::{
     fmt::{self, Write as _},
@@ -25,20 +25,22 @@ use tracing_subscriber::{
 use super::milliseconds;
 use crate::domain::Timestamp;
 
-/// Writes a line per event, and a line per span of the level `DEBUG` when it closes.
+/// A tracing layer that writes a line for each event, and a line for each span of the level `DEBUG`
+/// when it closes.
 pub(super) struct Lines<W> {
     service: &'static str,
     write: W,
 }
 
 impl<W: Fn(&[u8])> Lines<W> {
-    /// Passes the lines of `service`, each with its line end, to `write`.
+    /// Creates a layer for `service`. It passes each line, with its line end, to `write`.
     pub(super) fn new(service: &'static str, write: W) -> Self {
         Self { service, write }
     }
 
-    /// Writes a line with the fields of the event and of the spans from the root down to `within`.
-    fn line<S>(&self, level: Level, own: &Fields, within: Option<&SpanRef<'_, S>>)
+    /// Writes a line with `own` fields and those of `span` and its parents. If a key repeats, the
+    /// innermost value is written.
+    fn line<S>(&self, level: Level, own: &Fields, span: Option<&SpanRef<'_, S>>)
     where
         S: for<'a> LookupSpan<'a>,
     {
@@ -48,7 +50,7 @@ impl<W: Fn(&[u8])> Lines<W> {
             ("timestamp", Timestamp::now().to_string().into()),
             ("service", self.service.into()),
         ]);
-        for span in within.iter().flat_map(|span| span.scope().from_root()) {
+        for span in span.iter().flat_map(|span| span.scope().from_root()) {
             if let Some(opened) = span.extensions().get::<Opened>() {
                 fields.extend(&opened.fields);
             }
@@ -62,7 +64,7 @@ impl<W: Fn(&[u8])> Lines<W> {
     }
 }
 
-/// The start and the fields of an open span.
+/// The start time and the fields of an open span.
 struct Opened {
     at: Instant,
     fields: Fields,
@@ -116,7 +118,7 @@ where
 struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
-    /// Sets a field. A repeated key would be ambiguous: JSON readers differ on it.
+    /// Sets a field, replacing an earlier value. JSON parsers do not agree on repeated keys.
     fn set(&mut self, name: &'static str, value: Value) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
@@ -167,15 +169,16 @@ impl Serialize for Fields {
     }
 }
 
-/// Prints lines of JSON, with everything but printable ASCII escaped. JSON itself allows C1 control
-/// characters, which some terminals execute, and characters that change the writing direction.
+/// Prints lines of JSON, with all characters escaped that are not printable ASCII. JSON itself
+/// allows C1 control characters, which some terminals execute, and characters that change the
+/// writing direction.
 pub(crate) fn print(json: &[u8]) {
     // There is no way to report that standard output is closed.
-    let _ = io::stdout().write_all(ascii(&String::from_utf8_lossy(json)).as_bytes());
+    let _ = io::stdout().write_all(escape(&String::from_utf8_lossy(json)).as_bytes());
 }
 
-/// Escapes everything but printable ASCII and line ends.
-fn ascii(json: &str) -> String {
+/// Escapes all characters except printable ASCII and line ends.
+fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         if matches!(character, ' '..='~' | '\n') {
@@ -192,7 +195,7 @@ fn ascii(json: &str) -> String {
 
 /// Collects the lines that `work` writes.
 #[cfg(test)]
-pub(crate) fn written_by(work: impl FnOnce()) -> Vec<Value> {
+pub(crate) fn capture(work: impl FnOnce()) -> Vec<Value> {
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -211,23 +214,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_the_fields_of_its_spans_beside_its_own() {
-        let lines = written_by(|| {
+    fn span_fields_are_merged_into_the_line() {
+        let lines = capture(|| {
             let outer = tracing::error_span!("outer", a = 1, b = tracing::field::Empty, c = true);
             outer.in_scope(|| {
-                tracing::Span::current().record("b", "noted");
+                tracing::Span::current().record("b", "recorded");
                 tracing::debug_span!("inner", c = false).in_scope(|| tracing::info!(d = 0.5, "x"));
             });
         });
         let [event, span] = &lines[..] else { panic!("{lines:?}") };
         let expected = serde_json::json!({
             "level": "INFO", "message": "x", "timestamp": event["timestamp"], "service": "service",
-            "a": 1, "b": "noted", "c": false, "d": 0.5,
+            "a": 1, "b": "recorded", "c": false, "d": 0.5,
         });
         assert_eq!(*event, expected);
         let expected = serde_json::json!({
             "level": "DEBUG", "message": "span", "timestamp": span["timestamp"],
-            "service": "service", "a": 1, "b": "noted", "c": false,
+            "service": "service", "a": 1, "b": "recorded", "c": false,
             "span": "inner", "duration_ms": span["duration_ms"],
         });
         assert_eq!(*span, expected);
@@ -235,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_printable_ascii_is_escaped() {
+    fn characters_beyond_printable_ascii_are_escaped() {
         let json = "{\"cause\":\"a\u{9b}2J\u{202e}\u{7f}é😀\"}\n";
         let escaped = "{\"cause\":\"a\\u009b2J\\u202e\\u007f\\u00e9\\ud83d\\ude00\"}\n";
-        assert_eq!(ascii(json), escaped);
+        assert_eq!(escape(json), escaped);
         let read = |text| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(read(escaped), read(json));
     }

@@ -124,7 +124,7 @@ async fn an_invalid_import_writes_nothing() {
         "error: {} is not imported:\n\
          catalogs[1].applications[0].base_image_id: there is no base image none, in the file or in the table\n\
          catalogs[1].applications[0].registry_id: there is no registry none, in the file or in the table\n\
-         catalogs[0].org_id: the catalog belongs to 68c0f832-5169-4433-ab2f-40e939e3f1bc; it cannot be given away\n",
+         catalogs[0].org_id: the catalog belongs to 68c0f832-5169-4433-ab2f-40e939e3f1bc; its owner cannot change\n",
         file.display(),
     );
     assert_eq!(stderr(&output), expected);
@@ -197,9 +197,8 @@ async fn an_invalid_build_result_or_status_is_refused() {
     let postgresql = "6f3c1f0e-8a57-4c0e-9c3e-3d5b7c1f2a05";
     let missing =
         format!("error: catalog {SAMPLE_CATALOG} has no customization {MISSING_CUSTOMIZATION}\n");
-    let not_affected = |id: &str| {
-        format!("error: application {id} is not among those that the customization is for\n")
-    };
+    let not_affected =
+        |id: &str| format!("error: the customization does not affect application {id}\n");
     for (command, customization, options, message) in [
         (
             "record-build",
@@ -218,7 +217,7 @@ async fn an_invalid_build_result_or_status_is_refused() {
             "record-build",
             &id,
             &["--application", postgresql, "--status", "PENDING", "--cause", "UNKNOWN"],
-            "error: --cause, --description and --source-url go with --status FAILED only\n".into(),
+            "error: --cause, --description and --source-url require --status FAILED\n".into(),
         ),
         ("set-status", MISSING_CUSTOMIZATION, &["--status", "DELETED"], missing),
     ] {

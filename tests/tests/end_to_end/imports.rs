@@ -163,7 +163,7 @@ async fn only_one_of_two_concurrent_imports_gets_a_new_catalog() {
             continue;
         }
         let message = String::from_utf8(output.stderr).unwrap();
-        assert!(message.ends_with("; it cannot be given away\n"), "{message}");
+        assert!(message.ends_with("; its owner cannot change\n"), "{message}");
     }
     assert_eq!(winners.len(), 1, "{winners:?}");
     assert!(delay.count() >= 2, "both imports have tried to write the catalog");
