@@ -27,17 +27,19 @@ pub(super) fn gzip(random: &mut Random, tar: &[u8]) -> Vec<u8> {
     if is_polyglot { polyglot(random, &gzip) } else { bytes }
 }
 
-/// Puts a checksum where a tar header has it, by a file name that reaches there.
+/// Makes the start of the file the header of an empty file, by a file name that reaches there.
 fn polyglot(random: &mut Random, gzip: &Gzip) -> Vec<u8> {
     let magic = random.pick(&["ustar", "ustar  ", "nnnnnnn"]);
     let with = |checksum: &str| {
-        let name = format!("{:n<138}{checksum:n<109}{magic}", "");
+        // Name, mode, ids, size, time, checksum, type and link name.
+        let numbers = "0000644 0001750 0001750 00000000000 14000000000 ";
+        let name = format!("{:n<90}{numbers}{:0<9}{:n<100}{magic}", "", checksum, "");
         gzip.clone().name(name.as_bytes()).bytes()
     };
-    let form = random.below(5);
+    let form = random.below(4);
+    let signed = random.one_in(4);
     let mut bytes = with("");
     for _ in 0..4 {
-        let signed = random.one_in(2);
         let sum: i64 = bytes
             .iter()
             .take(BLOCK)
@@ -51,8 +53,7 @@ fn polyglot(random: &mut Random, gzip: &Gzip) -> Vec<u8> {
             0 => format!("{sum:07o} "),
             1 => format!("{sum:6o} 5"),
             2 => format!("{sum:08o}"),
-            3 => format!("{sum:012o}"),
-            _ => format!("{sum:07o}0 "),
+            _ => format!("{sum:07o} 0nnn"),
         });
     }
     bytes

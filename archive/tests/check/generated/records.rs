@@ -123,6 +123,10 @@ pub(super) fn records(random: &mut Random, name: &str, size: usize) -> Vec<u8> {
     if has_path && random.one_in(2) {
         bytes.extend(pax_record(b"path", name.as_bytes()));
     }
+    if random.one_in(12) {
+        let value = random.pick(&["x\n", "x\n\ny", "\n", "x\ny"]);
+        bytes.extend(pax_record(b"SCHILY.xattr.user.w", value.as_bytes()));
+    }
     for _ in 0..random.below(4) {
         bytes.extend(record(random, name, size));
     }

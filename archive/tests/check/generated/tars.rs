@@ -264,7 +264,7 @@ const TEXTS: [&[u8]; 13] = [
 /// Changes one field of the last header.
 fn odd_field(random: &mut Random, tarball: Tarball) -> Tarball {
     let (number, text) = (random.pick(&NUMBERS), random.pick(&TEXTS));
-    match random.below(24) {
+    match random.below(26) {
         0 => tarball.set(Field::MODE, number),
         1 => tarball.set(Field::UID, number),
         2 => tarball.set(Field::GID, number),
@@ -288,9 +288,16 @@ fn odd_field(random: &mut Random, tarball: Tarball) -> Tarball {
         ),
         19 => tarball.set(Field::NAME, text),
         20 => tarball.set(Field(500 + random.below(12), 1), &[random.byte()]),
-        // A name of full length, and many high bytes for a large or negative sum.
-        21 => tarball.set(Field::NAME, "\u{ffff}".repeat(34).as_bytes()),
-        22 => tarball.set(Field::USER, "\u{ffff}".repeat(10).as_bytes()),
+        21 => tarball.set(Field::MODE, random.pick(&[b"0100644", b"0040755", b"0120777"])),
+        // High bytes everywhere, for a sum above 16 bits.
+        22 => tarball
+            .set(Field::NAME, "\u{ffff}".repeat(33).as_bytes())
+            .set(Field::PREFIX, "\u{ffff}".repeat(51).as_bytes())
+            .set(Field::USER, "\u{ffff}".repeat(10).as_bytes())
+            .set(Field::GROUP, "\u{ffff}".repeat(10).as_bytes())
+            .set(Field::MTIME, &[0xff; 12]),
+        23 => tarball.set(Field::NAME, "\u{ffff}".repeat(34).as_bytes()),
+        24 => tarball.set(Field::USER, "\u{ffff}".repeat(10).as_bytes()),
         _ => tarball.checksum_form(random.pick(&FORMS)),
     }
 }
