@@ -356,6 +356,9 @@ pub enum EntryError {
         /// The key.
         key: Escaped,
     },
+    /// Path of digits only, which a reader takes for a number.
+    #[error("has a pax header whose path is empty or a number; rename it")]
+    PaxNumericPath,
     /// Text that a reader takes for a character set other than UTF-8.
     #[error("has a pax header that sets a character set; names must be UTF-8")]
     PaxCharset,
@@ -464,6 +467,7 @@ impl EntryError {
             Self::PaxPower { .. } => "pax-power",
             Self::PaxNewline { .. } => "pax-newline",
             Self::PaxValue { .. } => "pax-value",
+            Self::PaxNumericPath => "pax-numeric-path",
             Self::PaxCharset => "pax-charset",
             Self::PaxSize => "pax-size",
             Self::PaxGlobal { .. } => "pax-global",

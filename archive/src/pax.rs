@@ -57,6 +57,11 @@ impl PaxParser {
         self.parse_records(data, |key, value, range| {
             let pax_key = PaxKey::of(key, value).map_err(|reason| reason.error(key))?;
             let is_valid = match pax_key {
+                // node-tar 6 takes the path for a number, skips the entry, and takes its data for
+                // headers.
+                PaxKey::Path if value.iter().all(u8::is_ascii_digit) => {
+                    return Err(EntryError::PaxNumericPath);
+                }
                 PaxKey::Path => {
                     overrides.path = Some(range);
                     true

@@ -75,6 +75,22 @@ impl Gzip {
         Self { fixed, ..self }
     }
 
+    /// Fills the member up to `length` bytes, with empty deflate blocks and a short file name. A
+    /// longer member stays as it is.
+    #[must_use]
+    pub fn padded_to(self, length: usize) -> Self {
+        /// A block that is stored and not the last, of no bytes.
+        const EMPTY_BLOCK: [u8; 5] = [0, 0, 0, 0xff, 0xff];
+        let missing = length.saturating_sub(self.clone().bytes().len());
+        let blocks = EMPTY_BLOCK.repeat(missing / EMPTY_BLOCK.len());
+        let padded = Self { deflated: [blocks, self.deflated].concat(), ..self };
+        match missing % EMPTY_BLOCK.len() {
+            0 => padded,
+            // The name ends with a NUL.
+            rest => padded.name(&vec![b'n'; rest - 1]),
+        }
+    }
+
     /// Sets header flags, without the fields that they announce.
     #[must_use]
     pub fn flags(self, flags: u8) -> Self {

@@ -60,3 +60,11 @@ fn check_in_pieces(archive: &[u8], limits: &ArchiveLimits) -> CheckResult {
 fn assert_refused(archive: &[u8], rule: &'static str, message: &str) {
     assert_eq!(check_in_pieces(archive, &ArchiveLimits::FORM), Err((rule, message.to_owned())));
 }
+
+#[test]
+fn the_summary_counts_entries_and_unpacked_bytes() {
+    let tarball = valid().directory("lib").zeros(20 * BLOCK);
+    let unpacked_bytes = tarball.clone().tar().len() as u64;
+    let summary = check_in_pieces(&tarball.gzip(), &ArchiveLimits::FORM);
+    assert_eq!(summary, Ok(Summary { entries: 2, unpacked_bytes }));
+}

@@ -57,7 +57,7 @@ fn backslashes_are_refused() {
 
 #[rstest]
 #[case::name(file_with_raw_name(b""))]
-#[case::pax_path(Tarball::new().pax(&[("path", "")]).file("x", b""))]
+#[case::long_name(Tarball::new().long_name("").file("", b""))]
 fn empty_paths_are_refused(#[case] tarball: Tarball) {
     assert_refused(&tarball.gzip(), "path-empty", "entry `` has an empty path");
 }

@@ -43,6 +43,19 @@ fn ambiguous_pax_values_are_refused(#[case] key: &str, #[case] value: &str) {
     assert_refused(&with_records(&[(key, value)]), "pax-value", &message);
 }
 
+/// node-tar 6 takes such a path for a number, skips the entry, and takes its data for headers.
+#[rstest]
+#[case::digits("0707072")]
+#[case::one_digit("5")]
+#[case::nothing("")]
+fn a_numeric_pax_path_is_refused(#[case] path: &str) {
+    assert_refused(
+        &Tarball::new().pax(&[("path", path)]).file(path, b"data").gzip(),
+        "pax-numeric-path",
+        "entry number 1 has a pax header whose path is empty or a number; rename it",
+    );
+}
+
 /// Some readers use the first of two records, others the last.
 #[rstest]
 #[case::path("path", ["bin/run", "/etc/passwd"])]

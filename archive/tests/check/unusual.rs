@@ -36,6 +36,8 @@ fn gzip() -> Gzip {
 #[case::latin_1_gzip_name(gzip().name(b"caf\xe9.tar"))]
 #[case::empty_gzip_name(gzip().name(b""))]
 #[case::stored(Gzip::stored(&valid().tar(), u16::MAX))]
+#[case::padded(gzip().padded_to(10_001))]
+#[case::padded_without_a_name(gzip().padded_to(gzip().bytes().len() + 10))]
 #[case::stored_in_small_blocks(Gzip::stored(&valid().tar(), 100))]
 fn unusual_gzip_headers_are_accepted(#[case] gzip: Gzip) {
     assert_accepted(gzip.bytes());

@@ -6,7 +6,7 @@ use archive_builder::{BLOCK, Field, Tarball, write_checksum};
 
 use super::{random::Random, records::records};
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "file",
     "some/where/file",
     "./file",
@@ -30,6 +30,7 @@ const NAMES: [&str; 26] = [
     "._file",
     "a:b",
     "070707",
+    "1",
     "#mtree",
     "BZh91AY&SY",
     "x\u{e9}\u{301}",
