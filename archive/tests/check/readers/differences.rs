@@ -43,7 +43,7 @@ impl Exemption {
             (entry.has_pax_path, Self::NoPaxPath),
             (entry.has_pax_path && entry.has_no_name, Self::EndsAtEmptyName),
             (entry.has_prefix, Self::CleansPathWithPrefix),
-            (entry.has_cut_name && !entry.has_long_name, Self::ListsDataAfterCutName),
+            (entry.has_cut_name, Self::ListsDataAfterCutName),
         ];
         let applies = perl.into_iter().filter(|(applies, _)| *applies && reader == Reader::Perl);
         applies.map(|(_, exemption)| exemption).collect()

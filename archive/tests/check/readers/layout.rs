@@ -18,7 +18,7 @@ pub(super) struct EntryLayout {
     /// A pax header gives the path.
     pub(super) has_pax_path: bool,
     /// A GNU long name gives the path.
-    pub(super) has_long_name: bool,
+    has_long_name: bool,
     pub(super) has_prefix: bool,
     /// Path in the entry's own header.
     pub(super) own_path: String,
@@ -41,7 +41,9 @@ impl Layout {
             let size = size(&header[124..136]);
             let (data, _) = after.split_at(size);
             rest = &after[size.next_multiple_of(BLOCK)..];
-            entry.has_cut_name |= name.ends_with(b"/") && header[156] != b'5';
+            // `Archive::Tar` knows long names, and then does not read the entry's own name.
+            let is_read = header[156] != b'5' && !entry.has_long_name;
+            entry.has_cut_name |= name.ends_with(b"/") && is_read;
             match header[156] {
                 b'x' => entry.has_pax_path = has_path(data),
                 b'L' => entry.has_long_name = true,
