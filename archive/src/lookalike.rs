@@ -99,8 +99,9 @@ fn numbers(block: &Block) -> impl Iterator<Item = Number> {
         let hexadecimal = without_prefix([b"0x", b"0X", b"x", b"X"]);
         let binary = without_prefix([b"0b", b"0B", b"b", b"B"]);
         // GNU tar's base 64 starts with a sign.
-        let base_64 = signed.unwrap_or_default();
-        [(octal, 3), (hexadecimal, 4), (binary, 1), (base_64, 6)].map(|(digits, bits)| {
+        let base_64 = signed.map(|digits| (digits, 6));
+        let forms = [(octal, 3), (hexadecimal, 4), (binary, 1)].into_iter().chain(base_64);
+        forms.map(move |(digits, bits)| {
             let mut value = 0_i64;
             let mut rest = digits;
             while let [digit, after @ ..] = rest {
@@ -138,4 +139,126 @@ fn is_binary_sum(block: &Block, sum: i64) -> bool {
             let field = block[CHECKSUM..].get(..length).unwrap_or_default();
             field.last_chunk::<4>() == sum.last_chunk::<4>()
         })
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a panic here is a failed test")]
+mod tests {
+    use super::*;
+
+    /// A block of this byte, with zeros where Perl's `Archive::Tar` needs them.
+    fn block(byte: u8) -> Block {
+        let mut block = [byte; 512];
+        block[156] = b'0';
+        block[257..263].copy_from_slice(b"ustar\0");
+        block[329..345].fill(0);
+        block[500..].fill(0);
+        block
+    }
+
+    fn with_checksum(mut block: Block, format: impl Fn(i64, i64) -> String) -> Block {
+        let sums = Sums::of(&block);
+        let checksum = format(sums.unsigned, sums.signed);
+        block[148..156].fill(0);
+        block[148..148 + checksum.len()].copy_from_slice(checksum.as_bytes());
+        block
+    }
+
+    fn posix(unsigned: i64, _: i64) -> String {
+        format!("{unsigned:06o}\0 ")
+    }
+
+    #[test]
+    fn perl_finds_the_checksum_of_a_file_in_many_forms() {
+        let forms: [fn(i64, i64) -> String; 7] = [
+            posix,
+            |unsigned, _| format!("{unsigned:08o}"),
+            |unsigned, _| format!("0x{unsigned:x}"),
+            |unsigned, _| format!("X{unsigned:x}"),
+            |unsigned, _| format!("0o{unsigned:o}"),
+            |unsigned, _| format!("{:o}", unsigned % 65_536),
+            |_, signed| format!("{:o}", signed.rem_euclid(65_536)),
+        ];
+        for (form, byte) in forms.into_iter().flat_map(|form| [(form, b'a'), (form, 0x81)]) {
+            let harmful = with_checksum(block(byte), form);
+            assert!(is_harmful_to_perl(&harmful), "{:?}", &harmful[148..156]);
+            assert!(!is_harmful_to_perl(&with_checksum(block(byte), |unsigned, signed| {
+                form(unsigned + 7, signed + 7)
+            })));
+        }
+    }
+
+    #[test]
+    fn perl_adds_more_than_16_bits() {
+        let mut high = [0xff; 512];
+        high[156] = b'0';
+        high[257..263].copy_from_slice(b"ustar\0");
+        high[500..].fill(0);
+        assert!(Sums::of(&high).unsigned > 1 << 16);
+        assert!(is_harmful_to_perl(&with_checksum(high, |sum, _| format!("{:o}", sum % 65_536))));
+        assert!(!is_harmful_to_perl(&with_checksum(high, |_, _| "1".into())));
+    }
+
+    #[test]
+    fn perl_skips_blocks_that_are_no_headers() {
+        let valid = with_checksum(block(b'a'), posix);
+        assert!(is_harmful_to_perl(&valid));
+        assert!(!is_harmful_to_perl(&[0; 512]));
+        for (offset, byte) in [(500, b'x'), (511, b'x'), (257, b'-'), (259, 0xe9), (258, b' ')] {
+            let mut skipped = block(b'a');
+            skipped[offset] = byte;
+            assert!(!is_harmful_to_perl(&with_checksum(skipped, posix)), "{offset}");
+        }
+        for (offset, magic) in [(257, *b"a_Z09x"), (257, *b"ustar "), (257, [0; 6])] {
+            let mut considered = block(b'a');
+            considered[offset..offset + 6].copy_from_slice(&magic);
+            assert!(is_harmful_to_perl(&with_checksum(considered, posix)), "{magic:?}");
+        }
+    }
+
+    #[test]
+    fn perl_needs_no_checksum_for_other_types() {
+        for flag in b'1'..=b'9' {
+            let mut entry = block(b'a');
+            entry[156] = flag;
+            assert!(!is_harmful_to_perl(&entry), "{flag}");
+            for (offset, text) in [
+                (0, &b"/etc\0"[..]),
+                (0, b"a/../b\0"),
+                (0, b"\0"),
+                (157, b"/etc\0"),
+                (157, b"a\n/b\0"),
+                (329, b"1"),
+                (344, b"1"),
+            ] {
+                let mut harmful = entry;
+                harmful[offset..offset + text.len()].copy_from_slice(text);
+                assert!(is_harmful_to_perl(&harmful), "{flag} {offset}");
+            }
+        }
+        for name in [&b"../\0"[..], b"/etc/\0", b"../\n\0"] {
+            let mut directory = block(b'a');
+            directory[..name.len()].copy_from_slice(name);
+            assert!(is_harmful_to_perl(&directory), "{name:?}");
+        }
+        let mut safe_directory = block(b'a');
+        safe_directory[..3].copy_from_slice(b"x/\0");
+        assert!(!is_harmful_to_perl(&safe_directory));
+        let mut file = block(b'a');
+        file[..4].copy_from_slice(b"/x\0a");
+        assert!(!is_harmful_to_perl(&file), "a file needs a checksum");
+    }
+
+    #[test]
+    fn honest_compressed_data_is_no_header() {
+        // Linear congruential numbers stand for compressed data.
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            let random = [(); 512].map(|()| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state.to_be_bytes()[0]
+            });
+            assert!(!is_header(&random), "{random:?}");
+        }
+    }
 }
