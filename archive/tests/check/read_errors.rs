@@ -6,6 +6,7 @@ use std::{
 };
 
 use archive::{ArchiveError, ArchiveLimits, Summary};
+use archive_builder::Gzip;
 use rstest::rstest;
 
 use crate::{check, valid};
@@ -29,8 +30,13 @@ impl Read for FailingReader<'_> {
     }
 }
 
+/// An archive of more than a block, of which the start is read before it is decompressed.
+fn archive() -> Vec<u8> {
+    Gzip::stored(&valid().tar(), u16::MAX).bytes()
+}
+
 fn check_with_error(at: usize, error: io::ErrorKind) -> Result<Summary, ArchiveError> {
-    let archive = valid().gzip();
+    let archive = archive();
     let (before, after) = archive.split_at(at);
     let reader = BufReader::new(FailingReader { before, error: Some(error), after });
     archive::check(reader, &ArchiveLimits::FORM, |_| ())
@@ -38,7 +44,7 @@ fn check_with_error(at: usize, error: io::ErrorKind) -> Result<Summary, ArchiveE
 
 #[rstest]
 fn a_read_error_is_not_attributed_to_the_archive(
-    #[values(0, 5, 40)] at: usize,
+    #[values(0, 5, 40, 600)] at: usize,
     #[values(io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof)] kind: io::ErrorKind,
 ) {
     let error = check_with_error(at, kind).unwrap_err();
@@ -48,7 +54,7 @@ fn a_read_error_is_not_attributed_to_the_archive(
 }
 
 #[rstest]
-fn an_interrupted_read_is_retried(#[values(0, 5, 40)] at: usize) {
+fn an_interrupted_read_is_retried(#[values(0, 5, 40, 600)] at: usize) {
     let summary = check_with_error(at, io::ErrorKind::Interrupted).unwrap();
-    assert_eq!(Ok(summary), check(&valid().gzip()[..], &ArchiveLimits::FORM));
+    assert_eq!(Ok(summary), check(&archive()[..], &ArchiveLimits::FORM));
 }

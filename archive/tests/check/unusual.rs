@@ -100,6 +100,16 @@ fn unusual_numbers_are_accepted(#[case] tarball: Tarball) {
         .pax(&[("path", "ß"), ("SCHILY.xattr.user.a", "x\n\nb 1\n"), ("SCHILY.xattr.user.b", "1")])
         .file("x", b"")
 )]
+#[case::tar_in_a_tar_under_a_pax_path(
+    new().pax(&[("path", "ß.tar")]).file("_.tar", &new().symlink("a", "/etc").tar())
+)]
+#[case::across_two_buffers(
+    new().file("before", &vec![b'd'; 511 * BLOCK - 1_024]).pax(&[
+        ("path", "ß"),
+        ("comment", &"c".repeat(2_000)),
+    ])
+    .file("x", b"")
+)]
 #[case::negative_device(new().pax(&[("SCHILY.dev", "-1")]).file("x", b""))]
 #[case::keys_of_vendors(
     new()
