@@ -78,7 +78,7 @@ impl HeaderType {
 /// Setuid, setgid and sticky bits.
 const SPECIAL_MODE_BITS: u64 = 0o7000;
 
-/// Permissions, and the bits above.
+/// Permissions and special bits.
 const MODE_BITS: u64 = 0o7777;
 
 /// Perl's `Archive::Tar` computes checksums modulo 65,536.
@@ -87,7 +87,7 @@ const MAX_CHECKSUM: u64 = 0xffff;
 /// Bytes of the name field.
 const NAME_BYTES: usize = 100;
 
-/// Name that Perl's `Archive::Tar` takes for metadata, whatever the type.
+/// Perl's `Archive::Tar` treats every entry of this name as metadata.
 const PERL_METADATA_NAME: &[u8] = b"pax_global_header";
 
 /// 9999-12-31T23:59:59Z, the last second that every reader can print.
@@ -101,8 +101,8 @@ pub(crate) struct Header<'a> {
 
 impl<'a> Header<'a> {
     pub(crate) fn parse(block: &'a Block) -> Result<Self, EntryError> {
-        // Polyglot of tar and bzip2: bsdtar detects the decompressed data once more, and takes a
-        // tar whose first name starts like this for bzip2 data.
+        // Polyglot of tar and bzip2: bsdtar detects the format again after decompression, and
+        // treats a tar whose first name starts like this as bzip2.
         if let [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..] = block {
             return Err(EntryError::HeaderBzip2);
         }
@@ -120,8 +120,8 @@ impl<'a> Header<'a> {
     fn check_checksum(&self) -> Result<(), EntryError> {
         let field = &self.block[148..156];
         let checksum = octal(field, "checksum")?.ok_or(EntryError::HeaderNumber("checksum"))?;
-        // node-tar reads 12 bytes, so digits without an end go on in the type flag: it finds another
-        // number, skips the header, and takes the data for headers.
+        // node-tar reads 12 bytes, so without a terminator it adds the type flag to the number,
+        // skips the header, and parses the data as headers.
         if field.last().is_some_and(u8::is_ascii_digit) {
             return Err(EntryError::HeaderNumber("checksum"));
         }
@@ -138,9 +138,9 @@ impl<'a> Header<'a> {
 
     /// Checks all fields that readers parse in every header, and returns the size.
     ///
-    /// All of them, even those that no reader needs: `tarfile` ends its listing, without an error,
-    /// at a number that it cannot parse, which hides all entries after it. node-tar skips such a
-    /// header, and takes the data for headers.
+    /// Even fields that no reader needs are checked: `tarfile` silently ends its listing at a
+    /// number that it cannot parse, which hides all later entries. node-tar skips such a header,
+    /// and takes the data for headers.
     pub(crate) fn check_fields(&self) -> Result<u64, EntryError> {
         octal(&self.block[100..108], "mode")?;
         check_id(&self.block[108..116], "user id")?;
@@ -156,11 +156,11 @@ impl<'a> Header<'a> {
             return Err(EntryError::LinkName);
         }
         // GNU tar stores fields of incremental, sparse and multi-volume archives where POSIX has
-        // the prefix: `tarfile` takes them for a prefix, and bsdtar takes another size from them.
+        // the prefix: `tarfile` reads them as a prefix, and bsdtar reads another size there.
         if self.is_gnu && !is_zero(&self.block[345..]) {
             return Err(EntryError::HeaderGnuFields);
         }
-        // Perl's `Archive::Tar` skips such a header, and takes the data for headers.
+        // With nonzero padding, Perl's `Archive::Tar` parses the data as headers.
         if !is_zero(&self.block[500..]) {
             return Err(EntryError::HeaderPadding);
         }
@@ -193,8 +193,7 @@ impl<'a> Header<'a> {
     /// that format before tar (a polyglot). A name may end in the middle of a UTF-8 character,
     /// because some writers cut it there.
     ///
-    /// busybox takes a header without a name for the end of the archive, and then the data for
-    /// headers.
+    /// busybox treats a header without a name as the end of the archive, and the data as headers.
     pub(crate) fn check_metadata_name(&self, kind: MetadataType) -> Result<(), EntryError> {
         let name = self.name()?;
         let mut chunks = name.utf8_chunks();
@@ -203,7 +202,7 @@ impl<'a> Header<'a> {
         if !is_text || name.is_empty() {
             return Err(EntryError::HeaderText("name"));
         }
-        // Perl's `Archive::Tar` lists and unpacks the directory, and does not see the long name.
+        // Perl's `Archive::Tar` unpacks a name with a final slash, and ignores the long name.
         let is_harmless = path::is_safe(&self.own_path()?) && kind != MetadataType::LongName;
         if self.is_perl_directory() && !is_harmless {
             return Err(EntryError::HeaderText("name"));
@@ -213,7 +212,7 @@ impl<'a> Header<'a> {
 
     /// Checks the fields of a file or directory that [`Self::check_fields`] does not check.
     pub(crate) fn check_entry(&self, kind: EntryKind) -> Result<(), EntryError> {
-        // `tarfile` takes this for a directory, even if a pax header gives the file another path.
+        // `tarfile` treats a name with a final slash as a directory, even if a pax path exists.
         if self.block[156] == b'\0' && self.name()?.ends_with(b"/") {
             return Err(EntryError::FileSlash);
         }
@@ -222,7 +221,7 @@ impl<'a> Header<'a> {
         if mode & SPECIAL_MODE_BITS != 0 {
             return Err(EntryError::SpecialMode);
         }
-        // Go's `FileInfo().Mode()` believes these bits instead of the type flag.
+        // Go's `FileInfo().Mode()` uses the mode's type bits, not the type flag.
         let type_bits = match kind {
             EntryKind::File => 0o100_000,
             EntryKind::Directory => 0o40_000,
@@ -258,9 +257,9 @@ impl<'a> Header<'a> {
 
     /// Checks the header's own path where a metadata header gives the entry another one.
     ///
-    /// Readers that do not know the metadata header list and unpack this path. Writers leave there
-    /// what fits: the same path if it is short and ASCII, else a cut path, a path with `?` for other
-    /// characters or without them, or nothing.
+    /// A reader that does not support the metadata header uses this path. Writers put there the
+    /// same path if it is short and ASCII, else a truncated path, a path with other characters
+    /// removed or replaced by `?`, or nothing.
     fn check_hidden_path(&self, path: &[u8]) -> Result<(), EntryError> {
         let own_path = self.own_path()?;
         let is_same = path::components(&own_path).eq(path::components(path));
@@ -272,9 +271,9 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Returns true if Perl's `Archive::Tar` takes the header of a file or of metadata for that of a
-    /// directory, and the data after it for headers. GNU tar and `tarfile` cut pax headers' names
-    /// and the names under pax paths, and a cut name may end with a slash.
+    /// Returns true if Perl's `Archive::Tar` treats a file or metadata header as a directory, and
+    /// the data after it as headers. GNU tar and `tarfile` truncate names in pax headers and beside
+    /// pax paths, so a name may end with a slash.
     pub(crate) fn is_perl_directory(&self) -> bool {
         self.name().is_ok_and(|name| name.ends_with(b"/"))
     }

@@ -46,7 +46,7 @@ enum KnownKind {
 struct CurrentPath {
     normalized: String,
     spelled: String,
-    /// For each component, the lengths of `normalized` and `spelled` at its end.
+    /// The lengths of `normalized` and `spelled` after each component.
     ends: Vec<(usize, usize)>,
 }
 

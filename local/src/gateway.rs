@@ -77,12 +77,12 @@ impl Functions {
     }
 }
 
-/// A running gateway. It stops accepting requests when this is dropped.
+/// A running gateway. Dropping it stops it from accepting requests.
 #[derive(Debug)]
 pub(crate) struct Gateway(Server);
 
 impl Gateway {
-    /// Forwards requests from `listener` to `functions`, if they name one of `hosts`.
+    /// Forwards requests on `listener` that name one of `hosts` to `functions`.
     pub(crate) fn start(
         listener: TcpListener,
         hosts: AllowedHosts,
@@ -216,7 +216,7 @@ async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Pro
         let chunk = chunk.map_err(|_| {
             Problem::Validation(vec![Violation::new(
                 "body",
-                "The gateway cannot read it; send it again as openapi.yaml says.",
+                "The gateway cannot read the body; send it as openapi.yaml says.",
             )])
         })?;
         received = received.saturating_add(chunk.len());

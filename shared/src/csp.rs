@@ -136,7 +136,7 @@ pub enum AuthenticationError {
 /// The claims that this module reads. jsonwebtoken checks `exp`, `nbf` and `iss`.
 #[derive(Deserialize)]
 struct Claims {
-    /// Requires `iss` to be a string; jsonwebtoken also accepts an array.
+    /// This field rejects an array in `iss`, which jsonwebtoken accepts.
     #[serde(rename = "iss")]
     _issuer: String,
     #[serde(default)]
@@ -192,8 +192,8 @@ impl Authenticator {
         validation.set_issuer(&[&issuer]);
         validation.leeway = LEEWAY.as_secs();
         validation.validate_nbf = true;
-        // `authenticate` checks the audience, because it may be in `azp`, and real CSP tokens often
-        // have no audience.
+        // `authenticate` checks the audience instead, because CSP tokens may have it in `azp` and
+        // often have none.
         validation.validate_aud = false;
         Self { validation, audiences, permissions, keys }
     }

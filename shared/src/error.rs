@@ -24,7 +24,7 @@ impl fmt::Display for ErrorChain<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// The invocation's time is up.
-    #[error("the request took longer than its invocation may")]
+    #[error("the request exceeded its time limit")]
     DeadlineExceeded,
     /// The handler panicked with this message.
     #[error("panic: {0}")]

@@ -235,7 +235,7 @@ mod tests {
         let expected = [
             ("name", "must have 1 to 128 characters"),
             ("description", "must be UTF-8 text"),
-            ("filter.branch", "needs filter.product_key: name the product that the branch is of"),
+            ("filter.branch", "needs filter.product_key: name the product of the branch"),
             ("color", "is unknown; a form has file, name, description and filter"),
             ("name", "is given more than once; give it once"),
             ("file", "is missing; give the customization's tar.gz"),

@@ -15,8 +15,8 @@
 //!
 //! A cold start must not read the machine's root certificates: that takes longer than everything
 //! else. So the client first trusts Mozilla's roots, which are compiled in, already parsed. If a
-//! server's issuer is unknown (a private CA behind an endpoint override, for example), it reads the
-//! machine's roots once, logs that, and tries again. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace
+//! certificate's issuer is unknown (such as a private CA of a custom endpoint), the client logs
+//! this, reads the machine's roots once, and retries. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace
 //! both.
 //!
 //! The client does what AWS's services and a JWKS endpoint need, and no more: no HTTP/2, no proxy,
@@ -54,8 +54,8 @@ use rustls::ClientConfig;
 
 use self::connect::Connect;
 
-/// The lifetime of an idle connection. Lambda freezes a process between requests for minutes,
-/// and connections that the server closed meanwhile must not use up the next request's attempts.
+/// The lifetime of an idle connection. Lambda may freeze a process for minutes. The next request
+/// must not waste its attempts on connections that the server has closed meanwhile.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum number of bytes that [`preconnect`] reads of a response. Real responses have a few
@@ -117,7 +117,7 @@ impl HttpConnector for Connector {
             if trusts_system.load(Ordering::Relaxed) {
                 return send(&SYSTEM, request).await;
             }
-            // Only a streamed body cannot be cloned, and no request has one.
+            // Every request can be cloned, because no body is streamed.
             let again = request.try_clone();
             match (send(&COMPILED, request).await, again) {
                 (Err(error), Some(again)) if error::is_unknown_issuer(&error) => {

@@ -57,7 +57,7 @@ pub enum Problem {
     #[error("There is no such route.")]
     NotFound,
     /// The response fits only compressed, and the client does not accept gzip.
-    #[error("The answer is too large to be sent uncompressed; send Accept-Encoding: gzip.")]
+    #[error("The response is too large to be sent uncompressed; send Accept-Encoding: gzip.")]
     NotAcceptable,
     /// The filter matches no released application.
     #[error("No application that matches the filter has been released yet.")]
@@ -72,10 +72,10 @@ pub enum Problem {
     #[error("The request's content type must be multipart/form-data.")]
     UnsupportedMediaType,
     /// A fault of this service.
-    #[error("The request could not be answered because of an internal error.")]
+    #[error("The request failed because of an internal error.")]
     Internal(#[source] BoxError),
     /// The response is too large even compressed.
-    #[error("The answer is too large to be sent.")]
+    #[error("The response is too large to be sent.")]
     ResponseTooLarge,
     /// A dependency does not respond, or the request's deadline has passed.
     #[error("The service is temporarily unavailable; try again later.")]

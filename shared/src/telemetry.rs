@@ -66,17 +66,17 @@ pub(crate) fn log_panic(panic: &PanicHookInfo<'_>) {
 /// Selects the lines that are logged.
 ///
 /// `level` applies to this product's own lines. Libraries log warnings only: at finer levels they
-/// print requests, and with them secrets. The AWS SDK's spans of calls to a store are an exception:
-/// their fields are only the operation's name and numbers.
+/// print requests, and with them secrets. The AWS SDK's spans for store calls are an exception:
+/// they contain only numbers and the operation's name.
 #[expect(
     clippy::redundant_closure_for_method_calls,
-    reason = "the method is not general enough for the filter"
+    reason = "`Metadata::is_span` accepts only one lifetime"
 )]
 fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
     let level = LevelFilter::from_level(level);
     let lines = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
-        // It logs a warning for each metric value after the first 100 in one request.
+        // This crate warns of each metric value after the first 100 in one request.
         .with_target("metrics_cloudwatch_embedded", LevelFilter::OFF)
         .with_target("shared", level)
         .with_target("write_customizations", level)

@@ -267,7 +267,7 @@ impl Problem {
         406,
         "not-acceptable",
         "Not acceptable",
-        "The answer is too large to be sent uncompressed; send Accept-Encoding: gzip.",
+        "The response is too large to be sent uncompressed; send Accept-Encoding: gzip.",
     );
     /// No application that the filter matches is released.
     pub const NOT_RELEASED: Self = problem(
@@ -302,14 +302,14 @@ impl Problem {
         500,
         "internal-error",
         "Internal error",
-        "The request could not be answered because of an internal error.",
+        "The request failed because of an internal error.",
     );
     /// The response exceeds Lambda's limit even with gzip.
     pub const RESPONSE_TOO_LARGE: Self = problem(
         500,
         "response-too-large",
         "Response too large",
-        "The answer is too large to be sent.",
+        "The response is too large to be sent.",
     );
     /// A dependency is unavailable.
     pub const UNAVAILABLE: Self = problem(

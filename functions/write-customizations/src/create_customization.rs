@@ -203,8 +203,7 @@ fn unknown_references(filter: Option<&Filter>, references: &ResolvedReferences) 
     violations
 }
 
-/// Returns the response to the first request with the idempotency key again, if this request is the
-/// same.
+/// Repeats the first response for the idempotency key if this request is the same.
 fn replay(record: &IdempotencyRecord, fingerprint: Digest) -> Result<Response, Problem> {
     if record.fingerprint == fingerprint {
         Ok(created(&record.customization)?)

@@ -158,7 +158,7 @@ async fn response(
             {
                 return Err(InvocationError::ResponseTooLarge(payload_bytes));
             }
-            // The request for this event, or a late response to an earlier event.
+            // A `NextInvocation`, or a late response to an earlier event.
             Some(_) => {}
             None => return Err(InvocationError::ShuttingDown),
         }
@@ -185,7 +185,7 @@ fn command(deployment: &Deployment, api: &RuntimeApi, output: File) -> io::Resul
     Ok(command)
 }
 
-/// Returns the last line of a log that is not empty. Ignores the first `skip` bytes of the log.
+/// Returns the last non-empty line of a log. Ignores the first `skip` bytes of the log.
 fn last_line(path: &Path, skip: u64) -> io::Result<String> {
     let mut file = File::open(path)?;
     let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES).max(skip);

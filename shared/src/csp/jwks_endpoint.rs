@@ -74,8 +74,8 @@ pub struct JwksEndpoint {
     limits: RefreshLimits,
     cached: RwLock<Option<CachedKeys>>,
     /// The time when the last refresh began. It is locked during a fetch, so that concurrent
-    /// requests share the fetch. The first fetch does not count, so that a key rotation immediately
-    /// after it is detected.
+    /// requests share the fetch. The first fetch does not set it, so that a refresh is possible
+    /// immediately afterwards.
     last_refresh: Mutex<Option<Instant>>,
 }
 
@@ -150,7 +150,7 @@ impl JwksEndpoint {
         if self.trusts_published_key || !keys.has_published_key() {
             return Ok(keys);
         }
-        tracing::warn!("the JWKS endpoint has the published key of local tokens; it is dropped");
+        tracing::warn!("dropped the published key of local tokens from the JWKS response");
         Ok(keys.without_published_key()?)
     }
 

@@ -25,10 +25,10 @@ pub enum InvalidFileName {
     #[error("must be at most {MAX_BYTES} bytes")]
     TooLong,
     /// The name has a character that could forge a header or disguise the name.
-    #[error("must not hold control characters or marks of writing direction")]
+    #[error("must not hold control or bidirectional formatting characters")]
     Control,
     /// The name is `.` or `..`, which are directories.
-    #[error("must name a file")]
+    #[error("must not be . or ..")]
     NotAFile,
 }
 

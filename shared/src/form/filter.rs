@@ -60,7 +60,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
         Err(InvalidFilter::Empty) => Ok(None),
         Err(InvalidFilter::BranchWithoutProduct) => Err(vec![Violation::new(
             "filter.branch",
-            "needs filter.product_key: name the product that the branch is of",
+            "needs filter.product_key: name the product of the branch",
         )]),
     }
 }
@@ -120,7 +120,7 @@ mod tests {
             "is unknown; a filter has base_image_id, product_key and branch, each optional";
         const ID: &str = "must be 1 to 128 characters of at most 252 bytes, none of them \
             `#`, `/`, `\\`, `%` or a control character";
-        const BRANCH: &str = "needs filter.product_key: name the product that the branch is of";
+        const BRANCH: &str = "needs filter.product_key: name the product of the branch";
         for (text, expected) in [
             (r#"{"branch": "2"}"#, &[("filter.branch", BRANCH)][..]),
             (r#"{"branch": 2}"#, &[("filter.branch", STRING)]),

@@ -1,5 +1,5 @@
-//! The adapter: turns every result of a handler into a response, including a panic and a timeout,
-//! and logs the cause of an error once.
+//! The adapter turns every result, panic or timeout of a handler into a response, and logs the
+//! cause of each error.
 
 use std::{
     any::Any,
@@ -140,7 +140,7 @@ fn log(result: &Result<EncodedResponse, Problem>, duration: Duration) {
     let problem = match result {
         Ok(encoded) => {
             let status = encoded.response.status().as_u16();
-            tracing::info!(status, duration_ms, "answered");
+            tracing::info!(status, duration_ms, "responded");
             return;
         }
         Err(problem) => problem,
@@ -277,6 +277,6 @@ mod tests {
         let lines = lines_within(Duration::from_millis(1), &async |_| std::future::pending().await);
         let [line] = &lines[..] else { panic!("{lines:?}") };
         assert_eq!(line["problem"], "service-unavailable");
-        assert_eq!(line["cause"], "the request took longer than its invocation may");
+        assert_eq!(line["cause"], "the request exceeded its time limit");
     }
 }

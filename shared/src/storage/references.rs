@@ -16,7 +16,7 @@ use crate::domain::{Application, BaseImage, Filter, Id, Product, Registry};
 /// The limits of the cache.
 #[derive(Clone, Copy, Debug)]
 struct CacheLimits {
-    /// The lifetime of a cached reference. After this time, an import is visible everywhere.
+    /// The lifetime of a cached reference. Every process sees an import within this time.
     lifetime: Duration,
     /// The maximum number of cached references.
     capacity: usize,

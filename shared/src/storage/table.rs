@@ -230,7 +230,7 @@ impl Table {
         Ok(false)
     }
 
-    /// Writes `items` unconditionally, in batches that may be written in part.
+    /// Writes `items` unconditionally, in batches that are not atomic.
     ///
     /// # Errors
     ///
@@ -280,7 +280,7 @@ impl Table {
         let actions = actions.map_err(|error| StorageError::refused(operation, error))?;
         let mut backoff = Backoff::new();
         loop {
-            // The SDK gives each call a token that makes its own retries idempotent.
+            // The SDK sends a token with each call to make SDK retries idempotent.
             let result = self
                 .client
                 .transact_write_items()

@@ -50,8 +50,8 @@ async fn a_download_link_without_a_valid_file_name_is_refused() {
     for (query, message) in [
         ("", "is missing; say what to call the download"),
         ("?filename=", "is missing; say what to call the download"),
-        ("?filename=a%0D%0Ab", "must not hold control characters or marks of writing direction"),
-        ("?filename=..", "must name a file"),
+        ("?filename=a%0D%0Ab", "must not hold control or bidirectional formatting characters"),
+        ("?filename=..", "must not be . or .."),
     ] {
         let path = format!("/v1/catalogs/{SAMPLE_CATALOG}/files/{digest}{query}");
         stack.api().get(&path).await.assert_problem(&Problem::violations([("filename", message)]));

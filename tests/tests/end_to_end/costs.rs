@@ -71,7 +71,12 @@ async fn the_runbook_lists_the_store_operations_of_each_request() {
         201,
         &keyed.create(Form::kafka()).await,
     );
-    row(create, "create, answered again under its key", 201, &keyed.create(Form::kafka()).await);
+    row(
+        create,
+        "create, repeated with its idempotency key",
+        201,
+        &keyed.create(Form::kafka()).await,
+    );
     row(create, "create, refused for its form or archive", 400, &api.create(Form::new()).await);
     let read = api.customization(&created.id()).await;
     row(get, "get, the first in a minute", 200, &read);
@@ -81,7 +86,7 @@ async fn the_runbook_lists_the_store_operations_of_each_request() {
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     row(Some(Operation::GetFile), "get a file's link", 200, &api.get(&file).await);
     row(None, "any, refused for its token", 401, &api.headers(&[]).get(&file).await);
-    row(None, "any other", 404, &api.send(Method::PUT, "/v1", Vec::new()).await);
+    row(None, "any, to an unknown route", 404, &api.send(Method::PUT, "/v1", Vec::new()).await);
     assert_documented(&rows);
     assert_eq!(operations, Operation::ALL.iter().copied().collect(), "every operation has a row");
 }

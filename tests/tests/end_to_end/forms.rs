@@ -14,10 +14,9 @@ const UNCLOSED: &str = "the body breaks off before its closing boundary";
 const HEADERS: &str = "a part's headers cannot be read";
 const NO_NAME: &str = "a part has no `Content-Disposition: form-data` with one name";
 const TOO_MANY_PARTS: &str = "the body has more than 32 parts";
-const CONTROL: &str =
-    "the file name must not hold control characters or marks of writing direction";
+const CONTROL: &str = "the file name must not hold control or bidirectional formatting characters";
 const TOO_LONG: &str = "the file name must be at most 255 bytes";
-const NOT_A_FILE: &str = "the file name must name a file";
+const NOT_A_FILE: &str = "the file name must not be . or ..";
 const MISSING: &str = "is missing; give the customization's tar.gz";
 const UNKNOWN: &str = "is unknown; a form has file, name, description and filter";
 const TWICE: &str = "is given more than once; give it once";
@@ -295,10 +294,7 @@ async fn all_violations_of_a_form_are_reported_together() {
         (Form::upload().text("filter", "[]"), &[("filter", "must be a JSON object")]),
         (
             Form::upload().filter(json!({"branch": "2"})),
-            &[(
-                "filter.branch",
-                "needs filter.product_key: name the product that the branch is of",
-            )],
+            &[("filter.branch", "needs filter.product_key: name the product of the branch")],
         ),
         (Form::upload().filter(json!({"product_key": "a#b"})), &[("filter.product_key", id)]),
         (
@@ -468,7 +464,7 @@ async fn a_truncated_or_malformed_request_is_not_stored() {
              authorization: Bearer {token}\r\ncontent-type: {content_type}\r\n{framing}\r\n\r\n"
         );
         let response = send_raw(&stack.base_url(), &[head.as_bytes(), &body].concat()).await;
-        let message = "The gateway cannot read it; send it again as openapi.yaml says.";
+        let message = "The gateway cannot read the body; send it as openapi.yaml says.";
         response.assert_problem(&Problem::violations([("body", message)]));
     }
     assert_eq!(stack.contents().await, before);

@@ -146,7 +146,7 @@ async fn a_log_line_has_the_request_the_organization_and_the_outcome() {
     let id = created.id();
     let expected = json!({
         "level": "INFO",
-        "message": "answered",
+        "message": "responded",
         "service": "write-customizations",
         "cold_start": true,
         "method": "POST",

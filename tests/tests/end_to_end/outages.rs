@@ -130,7 +130,7 @@ async fn a_slow_request_is_a_503_before_the_invocation_times_out() {
     );
     for function in FunctionName::ALL {
         let log = stack.stack.log(function);
-        assert_eq!(log.matches("took longer than its invocation may").count(), 1, "{log}");
+        assert_eq!(log.matches("the request exceeded its time limit").count(), 1, "{log}");
     }
 }
 
