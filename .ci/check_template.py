@@ -153,7 +153,6 @@ def render(template):
     """Returns the CloudFormation template that SAM renders from `template`."""
     template = json.loads(json.dumps(template, default=dict))
     # `sam package` replaces the code's path by its location in S3.
-    template["Globals"]["Function"].pop("CodeUri")
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://code-bucket/code.zip"

@@ -28,11 +28,6 @@ pub enum Profile {
     Release,
 }
 
-impl Profile {
-    /// The profile that this crate was built with.
-    const OWN: Self = if cfg!(debug_assertions) { Self::Debug } else { Self::Release };
-}
-
 /// Paths of the functions' binaries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binaries {
@@ -61,30 +56,40 @@ impl Binaries {
     ///
     /// [`BuildError`]
     pub async fn build(profile: Profile) -> Result<Self, BuildError> {
-        Self::find(&Cargo::build(command(profile, &[])).await?)
+        Ok(Self::build_with(&[], profile).await?.0)
     }
 
-    /// Builds both functions and `package` in one run of cargo, so that shared dependencies are
-    /// compiled once. Returns the functions' binaries, and the path of the package's binary, which
-    /// must have the package's name.
+    /// Builds both functions, and `packages`. Returns the functions' binaries, and the paths of the
+    /// packages' binaries, which must have the packages' names.
     ///
     /// # Errors
     ///
     /// [`BuildError`]
     pub async fn build_with(
-        package: &str,
+        packages: &[&str],
         profile: Profile,
-    ) -> Result<(Self, PathBuf), BuildError> {
-        let executables = Cargo::build(command(profile, &[package])).await?;
-        Ok((Self::find(&executables)?, executable(&executables, package)?))
-    }
-
-    fn find(executables: &[(String, PathBuf)]) -> Result<Self, BuildError> {
-        let find = |function: FunctionName| executable(executables, function.as_str());
-        Ok(Self {
+    ) -> Result<(Self, Vec<PathBuf>), BuildError> {
+        let functions = FunctionName::ALL.map(FunctionName::as_str);
+        let all: Vec<&str> = functions.iter().chain(packages).copied().collect();
+        let mut executables = Vec::new();
+        match profile {
+            // One run of cargo, so that it compiles shared dependencies once.
+            Profile::Debug => executables = Cargo::build(debug_command(&all)).await?,
+            // One run for each package, as `sam build` does. Cargo unifies the features of the
+            // packages that it builds in one run, so the binaries would differ from deployed ones.
+            Profile::Release => {
+                for package in &all {
+                    executables.extend(Cargo::build(release_command(package)).await?);
+                }
+            }
+        }
+        let find = |function: FunctionName| executable(&executables, function.as_str());
+        let binaries = Self {
             write_customizations: find(FunctionName::WriteCustomizations)?,
             read_customizations: find(FunctionName::ReadCustomizations)?,
-        })
+        };
+        let paths = packages.iter().map(|package| executable(&executables, package));
+        Ok((binaries, paths.collect::<Result<_, _>>()?))
     }
 
     /// Uses one binary for both functions: a test double.
@@ -166,9 +171,24 @@ pub fn workspace() -> PathBuf {
     own.parent().unwrap_or(own).to_owned()
 }
 
-/// Returns the command that builds both functions and `extra_packages`, each of which has a binary
-/// with the package's name.
-fn command(profile: Profile, extra_packages: &[&str]) -> Command {
+/// Returns the command that builds the binaries of `packages` in one run.
+fn debug_command(packages: &[&str]) -> Command {
+    let mut command = command();
+    command.args(packages.iter().flat_map(|package| ["-p", package]));
+    // Without this crate, some dependencies of the functions would have fewer features, and cargo
+    // would compile them a second time. `admin` is built too, because users run it next.
+    command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin"]);
+    command
+}
+
+/// Returns the command that builds the binary of `package`, which has the package's name.
+fn release_command(package: &str) -> Command {
+    let mut command = command();
+    command.args(["--release", "-p", package, "--bin", package]);
+    command
+}
+
+fn command() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .arg("build")
@@ -178,19 +198,6 @@ fn command(profile: Profile, extra_packages: &[&str]) -> Command {
         .stdout(Stdio::piped())
         // In its own process group, cargo can be killed together with all its children.
         .process_group(0);
-    let functions = || FunctionName::ALL.iter().map(|function| function.as_str());
-    let packages = || functions().chain(extra_packages.iter().copied());
-    command.args(packages().flat_map(|package| ["-p", package]));
-    if profile == Profile::Release {
-        // Only these binaries: link-time optimization takes minutes for each.
-        command.arg("--release").args(packages().flat_map(|binary| ["--bin", binary]));
-    }
-    if profile == Profile::OWN {
-        // Cargo unifies the features of the packages that it builds together. Without this crate,
-        // some dependencies of the functions would have fewer features, and cargo would compile
-        // them a second time. `admin` is built too, because users run it next.
-        command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin"]);
-    }
     // `cargo run` sets these variables. With them, build scripts that read them would run again.
     for (name, _) in std::env::vars_os() {
         let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];

@@ -77,6 +77,13 @@ pub fn megabytes(bytes: u64) -> String {
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }
 
+/// Formats a number in millions.
+#[must_use]
+pub fn millions(number: u64) -> String {
+    let hundredths = number.saturating_add(5_000) / 10_000;
+    format!("{}.{:02} M", hundredths / 100, hundredths % 100)
+}
+
 /// Formats the result of a comparison with a target.
 #[must_use]
 pub fn target_met(met: bool) -> String {
@@ -109,5 +116,7 @@ mod tests {
         assert_eq!(ratio(1.204), "1.20 ×");
         assert_eq!(megabytes(22_349_999), "22.3 MB");
         assert_eq!(megabytes(22_350_000), "22.4 MB");
+        assert_eq!(millions(9_495_000), "9.50 M");
+        assert_eq!(millions(10_049_999), "10.05 M");
     }
 }

@@ -7,17 +7,24 @@ use serde_json::json;
 use super::{
     Bench,
     deployments::RunningFunction,
-    report::{Baseline, Report},
+    instructions::Callgrind,
+    report::{Report, Row},
+    transports::Transports,
 };
 use crate::{catalogs, progress, response};
 
 /// Number of cold starts of each function.
 const ROUNDS: u32 = 90;
 
-/// Targets, as ratios to the bare function: of the initialization, and of the cold start and the
-/// first response of a get.
-const MAX_INIT_RATIO: f64 = 2.0;
-const MAX_FIRST_GET_RATIO: f64 = 3.0;
+/// Targets of the initialization, as ratios to the bare function.
+const MAX_INIT_RATIOS: Transports<f64> = Transports { plain: 1.6, tls: 3.0 };
+
+/// Target of the cold start and the first response of a get, as ratio of TLS to plain HTTP.
+const MAX_FIRST_GET_TLS_RATIO: f64 = 1.6;
+
+/// Targets of the instructions from the start to the first response, over TLS.
+const MAX_GET_INSTRUCTIONS: u64 = 9_500_000;
+const MAX_CREATE_INSTRUCTIONS: u64 = 12_500_000;
 
 /// Durations of a function's cold starts.
 #[derive(Debug, Default)]
@@ -45,23 +52,42 @@ impl ColdStarts {
     }
 }
 
+/// The first requests, and the statuses of their responses.
+struct Requests {
+    create: (Vec<u8>, u16),
+    get: (Vec<u8>, u16),
+}
+
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     let Bench { functions, events, .. } = bench;
     let archive = Archive::SMALL.bytes()?;
     let filter = json!({ "product_key": catalogs::FILTERED_PRODUCT });
-    let create_event = events.create(&archive, Some(&filter))?;
-    let created = ColdStarts::default().measure(&functions.create, &create_event, 201).await?;
-    let get_event = events.get(&response::string_at(&created, "/id")?)?;
+    let create = events.create(&archive, Some(&filter))?;
+    let created = ColdStarts::default().measure(&functions.create.plain, &create, 201).await?;
+    let get = events.get(&response::string_at(&created, "/id")?)?;
+    let requests = Requests { create: (create, 201), get: (get, 200) };
+    measure_durations(bench, &requests, report).await?;
+    if let Some(callgrind) = &bench.callgrind {
+        count_instructions(bench, &requests, callgrind, report).await?;
+    } else {
+        eprintln!("valgrind is not installed; instructions are not counted");
+    }
+    Ok(())
+}
 
+async fn measure_durations(bench: &Bench, requests: &Requests, report: &mut Report) -> Result {
+    let functions = &bench.functions;
     let mut series = [
-        (&functions.bare, &get_event, 200, ColdStarts::default()),
-        (&functions.create, &create_event, 201, ColdStarts::default()),
-        (&functions.get, &get_event, 200, ColdStarts::default()),
+        (&functions.bare, &requests.get, ColdStarts::default()),
+        (&functions.create.plain, &requests.create, ColdStarts::default()),
+        (&functions.create.tls, &requests.create, ColdStarts::default()),
+        (&functions.get.plain, &requests.get, ColdStarts::default()),
+        (&functions.get.tls, &requests.get, ColdStarts::default()),
     ];
     let rounds = bench.rounds(ROUNDS);
     let bar = progress::bar("measuring cold starts", rounds.into());
     for _ in 0..rounds {
-        for (function, event, expected_status, cold_starts) in &mut series {
+        for (function, (event, expected_status), cold_starts) in &mut series {
             cold_starts.measure(function, event, *expected_status).await?;
         }
         // A request may leave work to the stores, which slows the next function. The rotation makes
@@ -72,15 +98,62 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     bar.finish_and_clear();
     let rotated = rounds as usize % series.len();
     series.rotate_right(rotated);
-    let [(.., bare), (.., create), (.., get)] = series;
+    let [bare, create, create_tls, get, get_tls] = series.map(|(.., cold_starts)| cold_starts);
+    let create = Transports { plain: create, tls: create_tls };
+    let get = Transports { plain: get, tls: get_tls };
 
     let name = "bare function";
-    let init = Baseline { name, samples: &bare.init, max_ratio: Some(MAX_INIT_RATIO) };
-    report.ratio("create: cold start, initialization", &create.init, init);
-    report.ratio("get: cold start, initialization", &get.init, init);
-    let response = Baseline { name, samples: &bare.first_response, max_ratio: None };
-    report.ratio("create, 1 KB: cold start and first response", &create.first_response, response);
-    let response = Baseline { max_ratio: Some(MAX_FIRST_GET_RATIO), ..response };
-    report.ratio("get: cold start and first response", &get.first_response, response);
+    let bare_init = Transports { plain: &bare.init, tls: &bare.init };
+    for (function, samples) in [("create", &create), ("get", &get)] {
+        let init = samples.as_ref().map(|samples| &samples.init);
+        report.add(
+            Row::durations(&format!("{function}: cold start, initialization"), init)
+                .baseline(name, init, bare_init)
+                .max_ratios(MAX_INIT_RATIOS),
+        );
+    }
+    let bare_response = Transports { plain: &bare.first_response, tls: &bare.first_response };
+    let first = create.as_ref().map(|samples| &samples.first_response);
+    report.add(Row::durations("create, 1 KB: cold start and first response", first).baseline(
+        name,
+        first,
+        bare_response,
+    ));
+    let first = get.as_ref().map(|samples| &samples.first_response);
+    report.add(
+        Row::durations("get: cold start and first response", first)
+            .baseline(name, first, bare_response)
+            .max_tls_ratio(MAX_FIRST_GET_TLS_RATIO),
+    );
+    Ok(())
+}
+
+async fn count_instructions(
+    bench: &Bench,
+    requests: &Requests,
+    callgrind: &Callgrind,
+    report: &mut Report,
+) -> Result {
+    let functions = &bench.functions;
+    let bar = progress::bar("counting instructions", 5);
+    let count = async |function, (event, expected_status): &(Vec<u8>, u16)| {
+        let count = callgrind.count(function, event, *expected_status).await;
+        bar.inc(1);
+        count
+    };
+    let bare = count(&functions.bare, &requests.get).await?;
+    let create = Transports {
+        plain: count(&functions.create.plain, &requests.create).await?,
+        tls: count(&functions.create.tls, &requests.create).await?,
+    };
+    let get = Transports {
+        plain: count(&functions.get.plain, &requests.get).await?,
+        tls: count(&functions.get.tls, &requests.get).await?,
+    };
+    bar.finish_and_clear();
+    let name = "create, 1 KB: cold start and first response";
+    report.add(Row::instructions(name, create, bare, MAX_CREATE_INSTRUCTIONS));
+    let name = "get: cold start and first response";
+    report.add(Row::instructions(name, get, bare, MAX_GET_INSTRUCTIONS));
     Ok(())
 }

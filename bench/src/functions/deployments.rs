@@ -1,7 +1,7 @@
 //! Deployments of the functions, and their running processes.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -13,38 +13,76 @@ use local::{
 };
 use measure::Result;
 
+use super::{
+    cpu_quota::CpuQuota,
+    transports::{Proxies, Transports},
+};
 use crate::{
     resource_usage::{self, Memory},
     response,
 };
 
+/// Memory of the functions in template.yaml, in MB.
+const WRITE_MEMORY: u64 = 1_769;
+const READ_MEMORY: u64 = 512;
+
 /// Time after which a process that has responded has requested the next event, and is idle.
 const IDLE_DELAY: Duration = Duration::from_millis(3);
 
-/// The functions, and the bare function.
+/// The functions over both transports, and the bare function, which opens no connections.
 #[derive(Debug)]
 pub(super) struct Deployments {
-    pub(super) create: Deployment,
-    pub(super) get: Deployment,
+    pub(super) create: Transports<Deployment>,
+    pub(super) get: Transports<Deployment>,
     pub(super) bare: Deployment,
+    /// The groups exist as long as the deployments.
+    _quotas: Vec<CpuQuota>,
 }
 
 impl Deployments {
-    pub(super) fn new(binaries: &Binaries, bare_function: PathBuf, stores: &Stores) -> Self {
-        let deploy = |name: FunctionName, binary: PathBuf| Deployment {
-            name,
-            binary,
-            environment: stores.environment(),
-            log: stores.data_dir().path().join(format!("{name}.log")),
-            limits: FunctionLimits::AWS,
+    pub(super) fn new(
+        binaries: &Binaries,
+        bare_function: &Path,
+        stores: &Stores,
+        proxies: &Proxies,
+    ) -> Self {
+        let environments =
+            Transports { plain: stores.environment(), tls: proxies.environment.clone() };
+        let deploy = |name: FunctionName, binary: &Path| {
+            environments.clone().map(|environment| Deployment {
+                name,
+                binary: binary.to_owned(),
+                environment,
+                log: stores.data_dir().path().join(format!("{name}.log")),
+                limits: FunctionLimits::AWS,
+            })
         };
-        let deploy_built = |name| deploy(name, binaries.of(name).to_owned());
+        let deploy_built = |name| deploy(name, binaries.of(name));
         Self {
             create: deploy_built(FunctionName::WriteCustomizations),
             get: deploy_built(FunctionName::ReadCustomizations),
             // `FunctionName` has no variant for the bare function. Any variant works.
-            bare: deploy(FunctionName::ReadCustomizations, bare_function),
+            bare: deploy(FunctionName::ReadCustomizations, bare_function).plain,
+            _quotas: Vec::new(),
         }
+    }
+
+    /// Limits the CPU of each process to the share that Lambda gives it. `directory` gets the
+    /// scripts that start the processes.
+    pub(super) fn with_lambda_cpu(self, directory: &Path) -> Result<Self> {
+        let (write, read) = (CpuQuota::new(WRITE_MEMORY)?, CpuQuota::new(READ_MEMORY)?);
+        let apply = |quota: &CpuQuota, name: &str, deployments: Transports<Deployment>| {
+            let scripts = Transports { plain: "plain", tls: "tls" };
+            deployments.zip(scripts).try_map(|(deployment, transport)| {
+                quota.apply(deployment, directory.join(format!("{name}-{transport}.sh")))
+            })
+        };
+        Ok(Self {
+            create: apply(&write, "create", self.create)?,
+            get: apply(&read, "get", self.get)?,
+            bare: read.apply(self.bare, directory.join("bare.sh"))?,
+            _quotas: vec![write, read],
+        })
     }
 }
 
@@ -60,6 +98,14 @@ impl RunningFunction {
     pub(super) async fn start(deployment: &Deployment) -> Result<Self> {
         let process = Process::start(deployment).await?;
         Ok(Self { process, cpu_time: Duration::ZERO })
+    }
+
+    /// Starts a process for each transport.
+    pub(super) async fn start_both(
+        deployments: &Transports<Deployment>,
+    ) -> Result<Transports<Self>> {
+        let Transports { plain, tls } = deployments;
+        Ok(Transports { plain: Self::start(plain).await?, tls: Self::start(tls).await? })
     }
 
     /// Returns the time from the start of the process until it requested its first event.
@@ -91,7 +137,8 @@ impl RunningFunction {
         resource_usage::memory(self.id()?)
     }
 
-    fn id(&self) -> Result<u32> {
+    /// Returns the identifier of the process.
+    pub(super) fn id(&self) -> Result<u32> {
         Ok(self.process.id().ok_or("the process has exited")?)
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{
     Bench, LARGE, MEDIUM, SMALL,
     deployments::RunningFunction,
-    report::{Baseline, Report},
+    report::{Report, Row},
+    transports::Transports,
 };
 use crate::{catalogs, progress, response};
 
@@ -26,69 +27,84 @@ const MAX_GLOBAL_RATIO: f64 = 12.0;
 #[derive(Debug)]
 struct Gets {
     event: Vec<u8>,
-    latency: Samples,
-    cpu_time: Samples,
+    latency: Transports<Samples>,
+    cpu_time: Transports<Samples>,
 }
 
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     let filter = json!({ "product_key": catalogs::FILTERED_PRODUCT });
     let message = "getting, 5 applications of 10, 1,000, 10,000";
     let [small, medium, large] = get(bench, Some(&filter), message, FILTERED_ROUNDS).await?;
-    report.latency("get, 5 of 1,000 applications, warm", &medium.latency);
-    report.latency("get download link, warm", &get_download_link(bench).await?);
+    report.add(Row::latency("get, 5 of 1,000 applications, warm", medium.latency.as_ref()));
+    let download_link = get_download_link(bench).await?;
+    report.add(Row::latency("get download link, warm", download_link.as_ref()));
+    let max = Transports { plain: MAX_FILTERED_RATIO, tls: MAX_FILTERED_RATIO };
+    let baseline = "5 of 10 applications";
     for (applications, gets) in [("1,000", &medium), ("10,000", &large)] {
-        let baseline = |samples| {
-            let max_ratio = Some(MAX_FILTERED_RATIO);
-            Baseline { name: "5 of 10 applications", samples, max_ratio }
-        };
         let name = format!("get, 5 of {applications} applications");
-        report.ratio(&format!("{name}: latency"), &gets.latency, baseline(&small.latency));
-        report.ratio(&format!("{name}: CPU time"), &gets.cpu_time, baseline(&small.cpu_time));
+        let latency = gets.latency.as_ref();
+        report.add(
+            Row::durations(&format!("{name}: latency"), latency)
+                .baseline(baseline, latency, small.latency.as_ref())
+                .max_ratios(max),
+        );
+        let cpu_time = gets.cpu_time.as_ref();
+        report.add(
+            Row::durations(&format!("{name}: CPU time"), cpu_time)
+                .baseline(baseline, cpu_time, small.cpu_time.as_ref())
+                .max_ratios(max),
+        );
     }
 
     let message = "getting, all applications of 10, 1,000, 10,000";
     let [small, medium, large] = get(bench, None, message, GLOBAL_ROUNDS).await?;
-    let baseline =
-        Baseline { name: "all of 10 applications", samples: &small.cpu_time, max_ratio: None };
-    report.ratio("get, all of 1,000 applications: CPU time", &medium.cpu_time, baseline);
-    let baseline = Baseline {
-        name: "all of 1,000 applications",
-        samples: &medium.cpu_time,
-        max_ratio: Some(MAX_GLOBAL_RATIO),
-    };
-    report.ratio("get, all of 10,000 applications: CPU time", &large.cpu_time, baseline);
+    let [small, medium, large_cpu_time] =
+        [&small, &medium, &large].map(|gets| gets.cpu_time.as_ref());
+    report.add(Row::durations("get, all of 1,000 applications: CPU time", medium).baseline(
+        "all of 10 applications",
+        medium,
+        small,
+    ));
+    report.add(
+        Row::durations("get, all of 10,000 applications: CPU time", large_cpu_time)
+            .baseline("all of 1,000 applications", large_cpu_time, medium)
+            .max_ratios(Transports { plain: MAX_GLOBAL_RATIO, tls: MAX_GLOBAL_RATIO }),
+    );
     measure_memory(bench, large.event, report).await
 }
 
 /// Creates a customization in the small, the medium and the large catalog, and gets each once a
-/// round.
+/// round over each transport.
 async fn get(
     bench: &Bench,
     filter: Option<&Value>,
     message: &'static str,
     rounds: u32,
 ) -> Result<[Gets; 3]> {
-    let mut create_function = RunningFunction::start(&bench.functions.create).await?;
+    let mut create_function = RunningFunction::start(&bench.functions.create.plain).await?;
     let archive = Archive::SMALL.bytes()?;
     let mut create = async |applications| -> Result<Gets> {
         let events = bench.events_in(applications);
         let (_, created) = create_function.invoke(events.create(&archive, filter)?, 201).await?;
         let event = events.get(&response::string_at(&created, "/id")?)?;
-        Ok(Gets { event, latency: Samples::default(), cpu_time: Samples::default() })
+        Ok(Gets { event, latency: Transports::default(), cpu_time: Transports::default() })
     };
     let mut all = [create(SMALL).await?, create(MEDIUM).await?, create(LARGE).await?];
 
-    let mut get_function = RunningFunction::start(&bench.functions.get).await?;
+    let mut running = RunningFunction::start_both(&bench.functions.get).await?;
     let rounds = bench.rounds(rounds);
     let bar = progress::bar(message, rounds.into());
     for round in 0..=rounds {
-        for gets in &mut all {
-            let (latency, _) = get_function.invoke(gets.event.clone(), 200).await?;
-            let cpu_time = get_function.cpu_time().await?;
-            // The first responses are not warm.
-            if round > 0 {
-                gets.latency.push(latency);
-                gets.cpu_time.push(cpu_time);
+        for Gets { event, latency, cpu_time } in &mut all {
+            let samples = latency.as_mut().zip(cpu_time.as_mut());
+            for (running, (latencies, cpu_times)) in running.as_mut().zip(samples) {
+                let (latency, _) = running.invoke(event.clone(), 200).await?;
+                let cpu_time = running.cpu_time().await?;
+                // The first responses are not warm.
+                if round > 0 {
+                    latencies.push(latency);
+                    cpu_times.push(cpu_time);
+                }
             }
         }
         bar.inc(1);
@@ -98,19 +114,21 @@ async fn get(
 }
 
 /// Returns the latencies of getting a download link.
-async fn get_download_link(bench: &Bench) -> Result<Samples> {
+async fn get_download_link(bench: &Bench) -> Result<Transports<Samples>> {
     let events = &bench.events;
-    let mut create_function = RunningFunction::start(&bench.functions.create).await?;
+    let mut create_function = RunningFunction::start(&bench.functions.create.plain).await?;
     let create_event = events.create(&Archive::SMALL.bytes()?, None)?;
     let (_, created) = create_function.invoke(create_event, 201).await?;
     let event = events.get_file(&response::string_at(&created, "/artifact/id")?)?;
-    let mut get_function = RunningFunction::start(&bench.functions.get).await?;
-    let mut latency = Samples::default();
+    let mut running = RunningFunction::start_both(&bench.functions.get).await?;
+    let mut latency = Transports::<Samples>::default();
     for round in 0..=bench.rounds(FILTERED_ROUNDS) {
-        let (sample, _) = get_function.invoke(event.clone(), 200).await?;
-        // The first response is not warm.
-        if round > 0 {
-            latency.push(sample);
+        for (running, latencies) in running.as_mut().zip(latency.as_mut()) {
+            let (sample, _) = running.invoke(event.clone(), 200).await?;
+            // The first response is not warm.
+            if round > 0 {
+                latencies.push(sample);
+            }
         }
     }
     Ok(latency)
@@ -119,13 +137,14 @@ async fn get_download_link(bench: &Bench) -> Result<Samples> {
 /// Reports the peak resident set size of a process after the largest response, and the size of that
 /// response.
 async fn measure_memory(bench: &Bench, event: Vec<u8>, report: &mut Report) -> Result {
-    let mut get_function = RunningFunction::start(&bench.functions.get).await?;
-    let (_, body) = get_function.invoke(event, 200).await?;
-    let peak_rss = table::megabytes(get_function.memory()?.peak_rss);
+    let mut running = RunningFunction::start_both(&bench.functions.get).await?;
+    let (_, body) = running.plain.invoke(event.clone(), 200).await?;
+    running.tls.invoke(event, 200).await?;
+    let peak_rss = running.as_ref().try_map(|running| Ok(running.memory()?.peak_rss))?;
     let body_size = table::megabytes(body.len() as u64);
-    report.value(
-        "get, all of 10,000 applications: peak resident set size (response body)",
-        &format!("{peak_rss} ({body_size})"),
-    );
+    report.add(Row::bytes(
+        &format!("get, all of 10,000 applications ({body_size}): peak resident set size"),
+        peak_rss,
+    ));
     Ok(())
 }

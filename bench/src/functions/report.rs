@@ -10,24 +10,29 @@ use measure::{
     table::{self, Table},
 };
 
+use super::transports::Transports;
+
 /// Results of all measurements.
 #[derive(Debug)]
 pub(super) struct Report {
-    table: Table<6>,
+    table: Table<8>,
     /// With one round, results are not compared with targets.
     once: bool,
 }
 
-/// Samples to compare a measurement with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Baseline<'a> {
-    pub(super) name: &'a str,
-    pub(super) samples: &'a Samples,
-    /// Target: largest ratio of the measurement to the baseline.
-    pub(super) max_ratio: Option<f64>,
+/// One measurement. Each method adds what it names.
+#[derive(Debug)]
+pub(super) struct Row {
+    name: String,
+    results: Transports<String>,
+    tls_ratio: Option<f64>,
+    baseline: String,
+    ratios: Option<Transports<f64>>,
+    targets: Vec<Target>,
 }
 
 /// A target, and whether the measurement meets it.
+#[derive(Debug)]
 struct Target {
     limit: String,
     met: bool,
@@ -35,82 +40,168 @@ struct Target {
 
 impl Report {
     pub(super) fn new(once: bool) -> Self {
-        let header = ["measurement", "result", "baseline", "ratio", "target", "met"];
+        let header = [
+            "measurement",
+            "plain HTTP",
+            "TLS",
+            "TLS / plain",
+            "baseline",
+            "result / baseline: plain, TLS",
+            "targets",
+            "met",
+        ];
         Self { table: Table::new(header), once }
     }
 
-    /// Compares durations with those of the baseline in the same rounds.
-    pub(super) fn ratio(&mut self, name: &str, samples: &Samples, baseline: Baseline<'_>) {
-        let ratio = samples.median_ratio(baseline.samples);
-        let target = baseline
-            .max_ratio
-            .map(|max_ratio| Target { limit: table::ratio(max_ratio), met: ratio <= max_ratio });
-        self.add_comparison(name, samples, baseline, ratio, target);
-    }
-
-    /// Compares the median of durations with two targets, of which one must be met: `max_duration`,
-    /// and the ratio to the median of a baseline of other rounds.
-    pub(super) fn duration_or_ratio(
-        &mut self,
-        name: &str,
-        samples: &Samples,
-        max_duration: Duration,
-        baseline: Baseline<'_>,
-    ) {
-        let median = samples.median();
-        let ratio = median.div_duration_f64(baseline.samples.median());
-        let max_ratio = baseline.max_ratio.unwrap_or_default();
-        let limit = format!("{} or {}", table::duration(max_duration), table::ratio(max_ratio));
-        let met = median <= max_duration || ratio <= max_ratio;
-        self.add_comparison(name, samples, baseline, ratio, Some(Target { limit, met }));
-    }
-
-    /// Compares a number of bytes with the target `max_bytes`.
-    pub(super) fn bytes(&mut self, name: &str, bytes: u64, max_bytes: u64) {
-        let result = table::megabytes(bytes);
-        let target = Target { limit: table::megabytes(max_bytes), met: bytes <= max_bytes };
-        let (target, met) = self.target_cells(&target);
-        self.table.add_row([name.to_owned(), result, String::new(), String::new(), target, met]);
-    }
-
-    /// Adds the 50th and the 99th percentile of durations.
-    pub(super) fn latency(&mut self, name: &str, samples: &Samples) {
-        let (p50, p99) = (samples.median(), samples.percentile(99));
-        self.value(
-            &format!("{name}, p50 / p99"),
-            &format!("{} / {}", table::duration(p50), table::duration(p99)),
-        );
-    }
-
-    /// Adds a result without baseline and target.
-    pub(super) fn value(&mut self, name: &str, result: &str) {
-        let empty = String::new;
-        let row = [name.to_owned(), result.to_owned(), empty(), empty(), empty(), empty()];
-        self.table.add_row(row);
-    }
-
-    fn add_comparison(
-        &mut self,
-        name: &str,
-        samples: &Samples,
-        baseline: Baseline<'_>,
-        ratio: f64,
-        target: Option<Target>,
-    ) {
-        let (target, met) = target.map(|target| self.target_cells(&target)).unwrap_or_default();
+    pub(super) fn add(&mut self, row: Row) {
+        let Row { name, results, tls_ratio, baseline, ratios, targets } = row;
+        let ratios = ratios.map(|Transports { plain, tls }| {
+            format!("{}, {}", table::ratio(plain), table::ratio(tls))
+        });
+        let join =
+            |text: fn(&Target) -> String| targets.iter().map(text).collect::<Vec<_>>().join(", ");
         self.table.add_row([
-            name.to_owned(),
-            table::duration(samples.median()),
-            format!("{} ({})", table::duration(baseline.samples.median()), baseline.name),
-            table::ratio(ratio),
-            target,
-            met,
+            name,
+            results.plain,
+            results.tls,
+            tls_ratio.map(table::ratio).unwrap_or_default(),
+            baseline,
+            ratios.unwrap_or_default(),
+            join(|target| target.limit.clone()),
+            if self.once { String::new() } else { join(|target| table::target_met(target.met)) },
         ]);
     }
+}
 
-    fn target_cells(&self, target: &Target) -> (String, String) {
-        let met = if self.once { String::new() } else { table::target_met(target.met) };
-        (format!("≤ {}", target.limit), met)
+impl Row {
+    fn new(name: &str, results: Transports<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            results,
+            tls_ratio: None,
+            baseline: String::new(),
+            ratios: None,
+            targets: Vec::new(),
+        }
+    }
+
+    /// The medians of durations that were measured over both transports in the same rounds.
+    pub(super) fn durations(name: &str, samples: Transports<&Samples>) -> Self {
+        let results = samples.map(|samples| table::duration(samples.median()));
+        let tls_ratio = Some(samples.tls.median_ratio(samples.plain));
+        Self { tls_ratio, ..Self::new(name, results) }
+    }
+
+    /// The 50th and the 99th percentile of durations.
+    pub(super) fn latency(name: &str, samples: Transports<&Samples>) -> Self {
+        let results = samples.map(|samples| {
+            let percentiles = [samples.median(), samples.percentile(99)];
+            percentiles.map(table::duration).join(" / ")
+        });
+        let tls_ratio = Some(samples.tls.median_ratio(samples.plain));
+        Self { tls_ratio, ..Self::new(&format!("{name}, p50 / p99"), results) }
+    }
+
+    /// Numbers of instructions, compared with those of the bare function. `max_tls` is the target
+    /// over TLS.
+    pub(super) fn instructions(
+        name: &str,
+        counts: Transports<u64>,
+        bare: u64,
+        max_tls: u64,
+    ) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "the counts are far below 2⁵²")]
+        let ratio = |count: u64, baseline: u64| count as f64 / baseline as f64;
+        let tls_ratio = Some(ratio(counts.tls, counts.plain));
+        let ratios = Some(counts.map(|count| ratio(count, bare)));
+        let baseline = format!("{} (bare function)", table::millions(bare));
+        let mut row = Self {
+            tls_ratio,
+            baseline,
+            ratios,
+            ..Self::new(&format!("{name}: instructions"), counts.map(table::millions))
+        };
+        row.target(format!("TLS ≤ {}", table::millions(max_tls)), counts.tls <= max_tls);
+        row
+    }
+
+    /// Numbers of bytes.
+    pub(super) fn bytes(name: &str, bytes: Transports<u64>) -> Self {
+        Self::new(name, bytes.map(table::megabytes))
+    }
+
+    /// Adds a target for both numbers of bytes.
+    pub(super) fn max_bytes(mut self, bytes: Transports<u64>, max: u64) -> Self {
+        let met = bytes.into_iter().all(|bytes| bytes <= max);
+        self.target(format!("≤ {}", table::megabytes(max)), met);
+        self
+    }
+
+    /// Adds a baseline. Durations are compared with those of the baseline in the same round.
+    pub(super) fn baseline(
+        mut self,
+        name: &str,
+        samples: Transports<&Samples>,
+        baseline: Transports<&Samples>,
+    ) -> Self {
+        let medians = baseline.map(|baseline| table::duration(baseline.median()));
+        self.baseline = if medians.plain == medians.tls {
+            format!("{} ({name})", medians.plain)
+        } else {
+            format!("{}, {} ({name})", medians.plain, medians.tls)
+        };
+        let ratio = |(samples, baseline): (&Samples, &Samples)| samples.median_ratio(baseline);
+        self.ratios = Some(samples.zip(baseline).map(ratio));
+        self
+    }
+
+    /// Adds a target for the ratios to the baseline.
+    pub(super) fn max_ratios(mut self, max: Transports<f64>) -> Self {
+        if let Some(ratios) = self.ratios {
+            let limit = if max.plain.total_cmp(&max.tls).is_eq() {
+                format!("≤ {}", table::ratio(max.plain))
+            } else {
+                format!("plain ≤ {}, TLS ≤ {}", table::ratio(max.plain), table::ratio(max.tls))
+            };
+            self.target(limit, ratios.zip(max).into_iter().all(|(ratio, max)| ratio <= max));
+        }
+        self
+    }
+
+    /// Adds a target for the ratio of TLS to plain HTTP.
+    pub(super) fn max_tls_ratio(mut self, max: f64) -> Self {
+        if let Some(ratio) = self.tls_ratio {
+            self.target(format!("TLS / plain ≤ {}", table::ratio(max)), ratio <= max);
+        }
+        self
+    }
+
+    /// Adds two targets, of which both transports must meet one: `max_duration`, and the ratio of
+    /// the medians to that of `baseline`, which was measured in other rounds.
+    pub(super) fn max_duration_or_ratio(
+        mut self,
+        samples: Transports<&Samples>,
+        max_duration: Duration,
+        baseline: Transports<&Samples>,
+        max_ratio: f64,
+    ) -> Self {
+        let ratios = samples
+            .zip(baseline)
+            .map(|(samples, baseline)| samples.median().div_duration_f64(baseline.median()));
+        let met = samples
+            .zip(ratios)
+            .into_iter()
+            .all(|(samples, ratio)| samples.median() <= max_duration || ratio <= max_ratio);
+        self.ratios = Some(ratios);
+        self.target(
+            format!("≤ {} or {}", table::duration(max_duration), table::ratio(max_ratio)),
+            met,
+        );
+        self
+    }
+
+    fn target(&mut self, limit: String, met: bool) {
+        self.targets.push(Target { limit, met });
     }
 }
 
