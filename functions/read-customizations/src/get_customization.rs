@@ -4,10 +4,10 @@
 use ::http::StatusCode;
 use shared::{
     app::{App, AuthorizedRequest},
-    domain::CustomizationId,
+    domain::{Application, CustomizationId, Filter, Id},
     problem::Problem,
     response::{self, Response},
-    storage::ReferenceIds,
+    storage::{Catalogs, ReferenceIds},
     telemetry,
 };
 
@@ -33,12 +33,9 @@ pub(crate) async fn handle(
 
     let filter = customization.filter.as_ref();
     let (applications, build_results) = tokio::try_join!(
-        app.catalogs.applications(&request.catalog_id, filter, Some(MAX_APPLICATIONS + 1)),
-        app.builds.results(id),
+        affected_applications(&app.catalogs, &request.catalog_id, filter, MAX_APPLICATIONS),
+        async { Ok(app.builds.results(id).await?) },
     )?;
-    if applications.len() > MAX_APPLICATIONS {
-        return Err(Problem::ResponseTooLarge);
-    }
     let mut ids = ReferenceIds::of_filter(filter);
     for application in &applications {
         ids.add_application(application);
@@ -48,4 +45,19 @@ pub(crate) async fn handle(
     let body = CustomizationDetails::new(&customization, applications, build_results, &references)?;
     let response = response::json(StatusCode::OK, &body)?;
     Ok(conditional::if_none_match(&request.request.headers, response)?)
+}
+
+/// Reads the applications of a catalog that `filter` selects.
+///
+/// # Errors
+///
+/// [`Problem::ResponseTooLarge`] if there are more than `max`, or the problem of a storage error.
+pub async fn affected_applications(
+    catalogs: &Catalogs,
+    catalog_id: &Id,
+    filter: Option<&Filter>,
+    max: usize,
+) -> Result<Vec<Application>, Problem> {
+    let applications = catalogs.applications(catalog_id, filter, Some(max + 1)).await?;
+    if applications.len() > max { Err(Problem::ResponseTooLarge) } else { Ok(applications) }
 }

@@ -5,6 +5,7 @@ mod details;
 mod get_customization;
 mod get_file;
 
+pub use get_customization::affected_applications;
 use shared::{app::App, problem::Problem, request::Request, response::Response, routes::Operation};
 
 /// The function's role must allow exactly these IAM actions.

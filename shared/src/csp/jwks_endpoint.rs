@@ -179,14 +179,16 @@ mod tests {
 
     const LONG: Duration = Duration::from_hours(1);
 
-    /// Serves a JWKS, and counts the requests.
-    async fn serve() -> (Uri, Arc<AtomicUsize>) {
+    /// Serves a JWKS of at least `bytes` bytes, and counts the requests.
+    async fn serve(bytes: usize) -> (Uri, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);
         let modulus = URL_SAFE_NO_PAD.encode_to_string([0xff; 256]);
         let body = format!(r#"{{"keys":[{{"kty":"RSA","n":"{modulus}","e":"AQAB"}}]}}"#);
+        let padding = " ".repeat(bytes.saturating_sub(body.len()));
+        let body = body + &padding;
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
@@ -204,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn keys_are_refreshed_at_their_maximum_age() {
         for (max_age, expected) in [(LONG, 1), (Duration::ZERO, 3)] {
-            let (url, requests) = serve().await;
+            let (url, requests) = serve(0).await;
             let limits = RefreshLimits { max_age, interval: Duration::ZERO };
             let endpoint = JwksEndpoint::new(url, false, limits);
             for _ in 0..3 {
@@ -217,13 +219,23 @@ mod tests {
     #[tokio::test]
     async fn refreshes_are_rate_limited() {
         for (interval, expected) in [(LONG, 2), (Duration::ZERO, 4)] {
-            let (url, requests) = serve().await;
+            let (url, requests) = serve(0).await;
             let endpoint = JwksEndpoint::new(url, false, RefreshLimits { max_age: LONG, interval });
             let mut keys = endpoint.current().await.unwrap();
             for _ in 0..3 {
                 keys = endpoint.newer_than(&keys).await.unwrap_or(keys);
             }
             assert_eq!(requests.load(Ordering::SeqCst), expected, "{interval:?}");
+        }
+    }
+    #[tokio::test]
+    async fn a_response_has_at_most_64_kibibytes() {
+        for (bytes, accepted) in [(MAX_RESPONSE_BYTES, true), (MAX_RESPONSE_BYTES + 1, false)] {
+            let (url, _) = serve(bytes).await;
+            let limits = RefreshLimits { max_age: LONG, interval: LONG };
+            let keys = JwksEndpoint::new(url, false, limits).current().await;
+            assert_eq!(keys.is_ok(), accepted, "{bytes} bytes");
+            assert!(accepted || matches!(keys, Err(JwksUnavailable::Body(_))));
         }
     }
 }

@@ -8,8 +8,12 @@ use admin::{
 };
 use fastrand::Rng;
 use flate2::read::GzDecoder;
+use read_customizations::affected_applications;
 use serde_json::{Value, json};
-use shared::domain::{Application, BaseImage, BuildResult, BuildStatus, Id, Product, Release};
+use shared::{
+    domain::{Application, BaseImage, BuildResult, BuildStatus, Id, Product, Release},
+    storage::Catalogs,
+};
 use tests::{
     api::Problem,
     form::Form,
@@ -18,6 +22,9 @@ use tests::{
 
 /// Enough applications that their items need several pages of 1 MB, DynamoDB's limit of a page.
 const APPLICATIONS: usize = 1_500;
+
+/// Applications of the sample catalog.
+const SAMPLE_APPLICATIONS: usize = 6;
 
 /// An application of one of 250 products. Only `product-99`, the last one in the order of the sort
 /// key, has released applications.
@@ -78,7 +85,7 @@ async fn every_page_of_a_large_catalog_is_read() {
     let affected: BTreeSet<_> =
         releasables.iter().map(|one| one["application_id"].as_str().unwrap()).collect();
     assert_eq!(affected.len(), releasables.len(), "no duplicates");
-    assert_eq!(affected.len(), APPLICATIONS + 6, "including the 6 of the sample");
+    assert_eq!(affected.len(), APPLICATIONS + SAMPLE_APPLICATIONS);
     let succeeded: Vec<_> = releasables.iter().filter(|one| one["status"] == "SUCCEEDED").collect();
     assert_eq!(succeeded.len(), 1);
     assert_eq!(succeeded[0]["application_id"], "application-1499");
@@ -132,12 +139,26 @@ async fn a_response_over_the_lambda_limit_is_compressed_or_a_406() {
     GzDecoder::new(&*response.body).read_to_string(&mut body).unwrap();
     assert!(body.len() > 6_291_456, "{}", body.len());
     let body: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(body["affected_releasables"].as_array().unwrap().len(), APPLICATIONS_OVER_LIMIT + 6);
+    assert_eq!(
+        body["affected_releasables"].as_array().unwrap().len(),
+        APPLICATIONS_OVER_LIMIT + SAMPLE_APPLICATIONS
+    );
 
     let tag = response.header("etag");
     assert!(tag.ends_with("-gzip\""), "{tag}");
     let unchanged = api.header("if-none-match", tag).customization(&id).await;
     assert_eq!((unchanged.status, unchanged.header("etag"), unchanged.body.len()), (304, tag, 0));
+}
+
+#[tokio::test]
+async fn a_response_with_more_applications_than_the_limit_is_refused() {
+    let stack = TestStack::start().await;
+    let catalogs = Catalogs::new(stack.table());
+    let catalog_id: Id = SAMPLE_CATALOG.parse().unwrap();
+    let read = |max| affected_applications(&catalogs, &catalog_id, None, max);
+    assert_eq!(read(SAMPLE_APPLICATIONS).await.unwrap().len(), SAMPLE_APPLICATIONS);
+    let error = read(SAMPLE_APPLICATIONS - 1).await.unwrap_err();
+    assert!(matches!(error, shared::problem::Problem::ResponseTooLarge), "{error:?}");
 }
 
 /// Enough products with random descriptions that a response with all of them exceeds Lambda's limit
