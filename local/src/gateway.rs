@@ -1,10 +1,12 @@
 //! API Gateway on this machine: converts HTTP requests to events for the functions, and their
 //! responses to HTTP responses.
 //!
-//! Its own error responses are the problem documents that template.yaml defines.
+//! Its own error responses are the problem documents that template.yaml defines, or the responses
+//! that AWS documents where a template cannot define them.
 
 mod event;
 mod limits;
+mod refusal;
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
@@ -13,8 +15,8 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{
-        HeaderValue, Method,
-        header::{CONTENT_LENGTH, EXPECT},
+        HeaderMap, Method,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT},
         request::Parts,
     },
     response::Response,
@@ -23,22 +25,18 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use shared::{
-    error::ErrorChain,
     problem::Problem,
     routes::{BASE_PATH, Operation, Route},
     violation::Violation,
 };
-use tokio::{
-    net::TcpListener,
-    time::{error::Elapsed, timeout},
-};
-use tracing::error;
+use tokio::{net::TcpListener, time::timeout};
 use uuid::Uuid;
 
+use self::refusal::{IntegrationError, Refusal};
 pub use self::{event::MalformedResponse, limits::GatewayLimits};
 use crate::{
     browser_guard::AllowedHosts,
-    function::{Function, FunctionName, InvocationError},
+    function::{Function, FunctionName},
     reference,
     server::Server,
 };
@@ -110,55 +108,24 @@ struct Api {
     problem_type_base: String,
 }
 
-/// Failure of the Lambda integration: the function gives no HTTP response.
-#[derive(Debug, thiserror::Error)]
-enum IntegrationError {
-    #[error(transparent)]
-    Invocation(#[from] InvocationError),
-    #[error(transparent)]
-    Response(#[from] MalformedResponse),
-    #[error("the function did not respond in time")]
-    TimedOut(#[from] Elapsed),
-    #[error("the event cannot be serialized")]
-    Event(#[from] serde_json::Error),
-}
-
-impl From<IntegrationError> for Problem {
-    /// Maps errors as template.yaml does: 500 replaces API Gateway's 502, and 503 replaces its 504.
-    fn from(error: IntegrationError) -> Self {
-        match error {
-            IntegrationError::Invocation(InvocationError::RequestTooLarge(_)) => {
-                Self::PayloadTooLarge
-            }
-            IntegrationError::TimedOut(_)
-            | IntegrationError::Invocation(InvocationError::ShuttingDown) => {
-                Self::ServiceUnavailable(error.into())
-            }
-            IntegrationError::Invocation(_)
-            | IntegrationError::Response(_)
-            | IntegrationError::Event(_) => Self::Internal(error.into()),
-        }
-    }
-}
-
 async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
     if let Some(page) = reference::find(request.method(), request.uri().path()) {
         return page;
     }
     let id = Uuid::new_v4();
     let (parts, body) = request.into_parts();
-    let mut response = match api.forward(id, &parts, body).await {
-        Ok(response) => response,
-        Err(problem) => api.refuse(id, &parts, &problem),
-    };
-    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
-        response.headers_mut().insert("x-amzn-requestid", id);
+    match api.forward(id, &parts, body).await {
+        Ok(response) => refusal::with_request_id(response, id),
+        Err(refusal) => {
+            refusal.log(id, parts.method.as_str(), parts.uri.path());
+            refusal.response(&api.problem_type_base, id, &api.limits)
+        }
     }
-    response
 }
 
 impl Api {
-    async fn forward(&self, id: Uuid, parts: &Parts, body: Body) -> Result<Response, Problem> {
+    async fn forward(&self, id: Uuid, parts: &Parts, body: Body) -> Result<Response, Refusal> {
+        check_headers(&parts.headers, self.limits.header_bytes)?;
         let (route, path_parameters) =
             find_route(&parts.method, parts.uri.path()).ok_or(Problem::NotFound)?;
         let body = read_body(parts, body, self.limits.body_bytes).await?;
@@ -186,18 +153,28 @@ impl Api {
         let response = timeout(self.limits.integration_timeout, invocation).await??;
         Ok(event::response(&response)?)
     }
+}
 
-    fn refuse(&self, id: Uuid, parts: &Parts, problem: &Problem) -> Response {
-        if problem.status().is_server_error() {
-            let cause = ErrorChain(problem).to_string();
-            error!(request = %id, method = %parts.method, path = parts.uri.path(), cause);
-        }
-        problem.response(&self.problem_type_base, id).map(Body::from)
+/// Checks the headers before anything else.
+///
+/// The gateway would decompress a compressed body if compression were configured; without, it
+/// refuses the body with 415
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-enable-compression.html>).
+fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    if bytes.sum::<usize>() > limit {
+        return Err(Refusal::HeadersTooLarge);
     }
+    let encodings = headers.get_all(CONTENT_ENCODING).iter();
+    if encodings.into_iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Problem::UnsupportedMediaType.into());
+    }
+    Ok(())
 }
 
 /// Reads the body of a request, up to `limit` bytes.
-async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Problem> {
+async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Refusal> {
     /// Number of bytes beyond the limit that are read and discarded: many clients read the response
     /// only after they have sent the whole request.
     const MAX_DISCARDED_BYTES: usize = 64 * 1024 * 1024;
@@ -206,7 +183,7 @@ async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Pro
     let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or_default();
     // A client that sends `Expect: 100-continue` reads the response before it sends the body.
     if length > limit && parts.headers.contains_key(EXPECT) {
-        return Err(Problem::PayloadTooLarge);
+        return Err(Refusal::BodyTooLarge);
     }
     let mut bytes = BytesMut::with_capacity(length.min(limit));
     let mut received = 0_usize;
@@ -226,7 +203,7 @@ async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Pro
             break;
         }
     }
-    if received > limit { Err(Problem::PayloadTooLarge) } else { Ok(bytes.freeze()) }
+    if received > limit { Err(Refusal::BodyTooLarge) } else { Ok(bytes.freeze()) }
 }
 
 #[cfg(test)]

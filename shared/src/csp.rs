@@ -50,8 +50,9 @@ const CSP_AUTH_TOKEN: &str = "csp-auth-token";
 /// The accepted clock difference between the issuer and this machine.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// The maximum size of a token in bytes. Real tokens have 1,000 to 4,000 bytes.
-const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
+/// The maximum size of a token in bytes: API Gateway's limit for all headers together. Real tokens
+/// have 1,000 to 4,000 bytes.
+const MAX_TOKEN_BYTES: usize = 10_240;
 
 /// The organization and user that a token was issued for.
 #[derive(Clone, Debug, PartialEq, Eq)]

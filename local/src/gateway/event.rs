@@ -9,7 +9,10 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version,
-        header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, USER_AGENT},
+        header::{
+            CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+            USER_AGENT, WWW_AUTHENTICATE,
+        },
     },
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +24,15 @@ use uuid::Uuid;
 const REQUEST_TIME: &[FormatItem<'_>] = format_description!(
     "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
 );
+
+/// Name of the API's host.
+const DOMAIN: &str = "127.0.0.1";
+
+/// Request headers that never reach a function. They concern only the connection to the gateway, or
+/// the gateway's documentation lists them as dropped:
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>.
+const DROPPED: [HeaderName; 7] =
+    [CONNECTION, CONTENT_LENGTH, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// A request and the route that it matches.
 #[derive(Debug)]
@@ -126,10 +138,12 @@ impl ProxyRequest<'_> {
 
     fn multi_value_headers(&self) -> BTreeMap<&str, Vec<Cow<'_, str>>> {
         let mut values = BTreeMap::<_, Vec<_>>::new();
-        for (name, value) in self.headers {
+        for (name, value) in self.headers.iter().filter(|(name, _)| !DROPPED.contains(name)) {
             let value = String::from_utf8_lossy(value.as_bytes());
             values.entry(name.as_str()).or_default().push(value);
         }
+        // The gateway sends its own host name, whatever name the client used.
+        values.insert("host", vec![Cow::Borrowed(DOMAIN)]);
         values.entry("x-forwarded-for").or_default().push(Cow::Borrowed("127.0.0.1"));
         values.insert("x-forwarded-proto", vec![Cow::Borrowed("http")]);
         values
@@ -149,7 +163,7 @@ impl ProxyRequest<'_> {
         RequestContext {
             account_id: "000000000000",
             api_id: "local",
-            domain_name: "127.0.0.1",
+            domain_name: DOMAIN,
             domain_prefix: "127",
             extended_request_id: self.id,
             http_method: self.method.as_str(),
@@ -274,6 +288,10 @@ fn headers(
     for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         headers.remove(name);
     }
+    // A REST API renames this header.
+    if let Some(scheme) = headers.remove(WWW_AUTHENTICATE) {
+        headers.insert("x-amzn-remapped-www-authenticate", scheme);
+    }
     Ok(headers)
 }
 
@@ -342,6 +360,26 @@ mod tests {
     }
 
     #[test]
+    fn headers_of_the_connection_do_not_reach_the_function() {
+        let event = event(
+            "/v1/x",
+            &[
+                ("host", "localhost:9000"),
+                ("expect", "100-continue"),
+                ("te", "trailers"),
+                ("transfer-encoding", "chunked"),
+                ("content-length", "3"),
+                ("connection", "close"),
+                ("x-a", "1"),
+            ],
+            b"abc",
+        );
+        let names: Vec<_> = event["headers"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["host", "x-a", "x-forwarded-for", "x-forwarded-proto"]);
+        assert_eq!(event["headers"]["host"], "127.0.0.1");
+    }
+
+    #[test]
     fn a_body_of_every_media_type_is_base64() {
         for headers in [
             &[("content-type", "multipart/form-data; boundary=x")][..],
@@ -358,7 +396,12 @@ mod tests {
     async fn a_response_of_a_function_becomes_an_http_response() {
         let payload = json!({
             "statusCode": 201,
-            "headers": {"location": "/x", "content-length": "99", "set-cookie": "b=2"},
+            "headers": {
+                "location": "/x",
+                "content-length": "99",
+                "set-cookie": "b=2",
+                "www-authenticate": "Bearer",
+            },
             "multiValueHeaders": {"set-cookie": ["a=1", "b=2"]},
             "body": "aGVsbG8=",
             "isBase64Encoded": true,
@@ -367,6 +410,8 @@ mod tests {
         assert_eq!(response.status(), StatusCode::CREATED);
         assert_eq!(response.headers()["location"], "/x");
         assert!(!response.headers().contains_key(CONTENT_LENGTH));
+        assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
+        assert_eq!(response.headers()["x-amzn-remapped-www-authenticate"], "Bearer");
         let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
         assert_eq!(cookies, ["a=1", "b=2"]);
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
