@@ -306,18 +306,17 @@ def check_role(role):
     return errors + [f"the policy {name} is missing or not expected" for name in differing]
 
 
-def function_checks(resources, parameters):
+def function_checks(resources):
     """Checks the functions: architecture, configuration and roles."""
     roles = of_type(resources, "AWS::IAM::Role")
     yield "there is exactly one role for each function", sorted(
         set(roles) ^ {f"{function}Role" for function in FUNCTIONS}
     )
-    yield "functions run on arm64 by default", differences(parameters["Architecture"], {"Default": "arm64"})
     for function, package in FUNCTIONS.items():
         properties = resources[function]["Properties"]
         prefix = function.removesuffix("Customizations")
         expected = {
-            "Architectures": [ref("Architecture")],
+            "Architectures": ["arm64"],
             "Runtime": "provided.al2023",
             "TracingConfig": {"Mode": "Active"},
             "ReservedConcurrentExecutions": if_given(f"Reserves{prefix}s", ref(f"{prefix}ReservedConcurrency")),
@@ -331,7 +330,7 @@ def function_checks(resources, parameters):
         errors += differences(resources[function]["Metadata"], {"BuildProperties": {"Binary": package}})
         if not 0 < properties["Timeout"] < GATEWAY_TIMEOUT:
             errors.append(f"the timeout is {properties['Timeout']} s")
-        yield f"{function} has a timeout, tracing and logs", errors
+        yield f"{function} runs on arm64, with a timeout, tracing and logs", errors
         yield f"the role of {function} limits each action", check_role(roles[f"{function}Role"]["Properties"])
     memory = resources["WriteCustomizations"]["Properties"]["MemorySize"]
     yield "WriteCustomizations has one vCPU", [] if memory >= ONE_VCPU_MEMORY else [f"it has only {memory} MB"]
@@ -437,7 +436,7 @@ def checks():
     versions = {openapi["info"]["version"], workspace["package"]["version"]}
     yield "openapi.yaml and Cargo.toml have the same version", sorted(versions) if len(versions) > 1 else []
     yield from gateway_checks(resources, openapi)
-    yield from function_checks(resources, rendered["Parameters"])
+    yield from function_checks(resources)
     yield from store_checks(resources)
     yield from monitoring_checks(resources, rendered["Outputs"])
 
