@@ -128,6 +128,17 @@ BUCKET = {
     },
 }
 
+# Both policies keep a resource when the stack is deleted. With RetainExceptOnCreate, the rollback of
+# a failed first deployment deletes it. A rollback cannot delete the table, because it is protected.
+DELETION_POLICIES = {
+    "Table": "Retain",
+    "Bucket": "RetainExceptOnCreate",
+    "BucketPolicy": "RetainExceptOnCreate",
+    "WriteCustomizationsLogs": "RetainExceptOnCreate",
+    "ReadCustomizationsLogs": "RetainExceptOnCreate",
+    "AccessLogs": "RetainExceptOnCreate",
+}
+
 # The metrics that alarms must watch.
 WATCHED_METRICS = {
     ("AWS/ApiGateway", "5XXError"),
@@ -368,11 +379,12 @@ def store_checks(resources):
     yield "the bucket policy only denies", [
         statement["Sid"] for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] != "Deny"
     ]
-    yield "the stores are retained when the stack is deleted", [
-        f"{name}: {policy}"
-        for name in ("Table", "Bucket", "BucketPolicy")
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-        if resources[name].get(policy) != "Retain"
+    yield "the stores and the logs are retained when the stack is deleted", [
+        difference
+        for name, deletion_policy in DELETION_POLICIES.items()
+        for difference in differences(
+            resources[name], {"DeletionPolicy": deletion_policy, "UpdateReplacePolicy": "Retain"}, name
+        )
     ]
 
 
