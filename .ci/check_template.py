@@ -208,6 +208,18 @@ def differences(actual, expected, path=""):
     return [] if actual == expected else [f"{path} is {json.dumps(actual)}, not {json.dumps(expected)}"]
 
 
+def check_example(configuration, parameters):
+    """Returns the errors of the example configuration: each value is empty or the template's default."""
+    values = configuration["default"]["deploy"]["parameters"]["parameter_overrides"]
+    errors = [f"{name} is no parameter of the template" for name in values if name not in parameters]
+    errors += [f"{name} is missing" for name in parameters if "Default" not in parameters[name] and name not in values]
+    return errors + [
+        f"{name} is neither empty nor the default"
+        for name, value in values.items()
+        if value not in ("", parameters.get(name, {}).get("Default"))
+    ]
+
+
 def of_type(resources, resource_type):
     return {name: resource for name, resource in resources.items() if resource["Type"] == resource_type}
 
@@ -447,6 +459,10 @@ def checks():
     workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
     versions = {openapi["info"]["version"], workspace["package"]["version"]}
     yield "openapi.yaml and Cargo.toml have the same version", sorted(versions) if len(versions) > 1 else []
+    example = tomllib.loads((ROOT / "samconfig.example.toml").read_text())
+    yield "samconfig.example.toml has every parameter without a default", check_example(
+        example, rendered["Parameters"]
+    )
     yield from gateway_checks(resources, openapi)
     yield from function_checks(resources)
     yield from store_checks(resources)
