@@ -128,6 +128,17 @@ BUCKET = {
     },
 }
 
+# Both policies keep a resource when the stack is deleted. With RetainExceptOnCreate, the rollback of
+# a failed first deployment deletes it. A rollback cannot delete the table, because it is protected.
+DELETION_POLICIES = {
+    "Table": "Retain",
+    "Bucket": "RetainExceptOnCreate",
+    "BucketPolicy": "RetainExceptOnCreate",
+    "WriteCustomizationsLogs": "RetainExceptOnCreate",
+    "ReadCustomizationsLogs": "RetainExceptOnCreate",
+    "AccessLogs": "RetainExceptOnCreate",
+}
+
 # The metrics that alarms must watch.
 WATCHED_METRICS = {
     ("AWS/ApiGateway", "5XXError"),
@@ -194,6 +205,18 @@ def differences(actual, expected, path=""):
             for difference in differences(actual.get(key), value, f"{path}.{key}".lstrip("."))
         ]
     return [] if actual == expected else [f"{path} is {json.dumps(actual)}, not {json.dumps(expected)}"]
+
+
+def check_example(configuration, parameters):
+    """Returns the errors of the example configuration: each value is empty or the template's default."""
+    values = configuration["default"]["deploy"]["parameters"]["parameter_overrides"]
+    errors = [f"{name} is no parameter of the template" for name in values if name not in parameters]
+    errors += [f"{name} is missing" for name in parameters if "Default" not in parameters[name] and name not in values]
+    return errors + [
+        f"{name} is neither empty nor the default"
+        for name, value in values.items()
+        if value not in ("", parameters.get(name, {}).get("Default"))
+    ]
 
 
 def of_type(resources, resource_type):
@@ -305,18 +328,17 @@ def check_role(role):
     return errors + [f"the policy {name} is missing or not expected" for name in differing]
 
 
-def function_checks(resources, parameters):
+def function_checks(resources):
     """Checks the functions: architecture, configuration and roles."""
     roles = of_type(resources, "AWS::IAM::Role")
     yield "there is exactly one role for each function", sorted(
         set(roles) ^ {f"{function}Role" for function in FUNCTIONS}
     )
-    yield "functions run on arm64 by default", differences(parameters["Architecture"], {"Default": "arm64"})
     for function, package in FUNCTIONS.items():
         properties = resources[function]["Properties"]
         prefix = function.removesuffix("Customizations")
         expected = {
-            "Architectures": [ref("Architecture")],
+            "Architectures": ["arm64"],
             "Runtime": "provided.al2023",
             "TracingConfig": {"Mode": "Active"},
             "ReservedConcurrentExecutions": if_given(f"Reserves{prefix}s", ref(f"{prefix}ReservedConcurrency")),
@@ -330,7 +352,7 @@ def function_checks(resources, parameters):
         errors += differences(resources[function]["Metadata"], {"BuildProperties": {"Binary": package}})
         if not 0 < properties["Timeout"] < GATEWAY_TIMEOUT:
             errors.append(f"the timeout is {properties['Timeout']} s")
-        yield f"{function} has a timeout, tracing and logs", errors
+        yield f"{function} runs on arm64, with a timeout, tracing and logs", errors
         yield f"the role of {function} limits each action", check_role(roles[f"{function}Role"]["Properties"])
     memory = resources["WriteCustomizations"]["Properties"]["MemorySize"]
     yield "WriteCustomizations has one vCPU", [] if memory >= ONE_VCPU_MEMORY else [f"it has only {memory} MB"]
@@ -368,11 +390,12 @@ def store_checks(resources):
     yield "the bucket policy only denies", [
         statement["Sid"] for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] != "Deny"
     ]
-    yield "the stores are retained when the stack is deleted", [
-        f"{name}: {policy}"
-        for name in ("Table", "Bucket", "BucketPolicy")
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-        if resources[name].get(policy) != "Retain"
+    yield "the stores and the logs are retained when the stack is deleted", [
+        difference
+        for name, deletion_policy in DELETION_POLICIES.items()
+        for difference in differences(
+            resources[name], {"DeletionPolicy": deletion_policy, "UpdateReplacePolicy": "Retain"}, name
+        )
     ]
 
 
@@ -435,8 +458,12 @@ def checks():
     workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
     versions = {openapi["info"]["version"], workspace["package"]["version"]}
     yield "openapi.yaml and Cargo.toml have the same version", sorted(versions) if len(versions) > 1 else []
+    example = tomllib.loads((ROOT / "samconfig.example.toml").read_text())
+    yield "samconfig.example.toml has every parameter without a default", check_example(
+        example, rendered["Parameters"]
+    )
     yield from gateway_checks(resources, openapi)
-    yield from function_checks(resources, rendered["Parameters"])
+    yield from function_checks(resources)
     yield from store_checks(resources)
     yield from monitoring_checks(resources, rendered["Outputs"])
 
