@@ -295,3 +295,22 @@ fn token(headers: &HeaderMap) -> Result<&str, TokenError> {
         _ => Ok(token),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_a_length_limit() {
+        let longest = "a".repeat(MAX_TOKEN_BYTES);
+        let too_long = format!("{longest}a");
+        for prefix in ["", "Bearer "] {
+            let headers = |value: &str| {
+                let value = format!("{prefix}{value}").parse().unwrap();
+                HeaderMap::from_iter([(AUTHORIZATION, value)])
+            };
+            assert_eq!(token(&headers(&longest)).unwrap(), longest);
+            assert!(matches!(token(&headers(&too_long)), Err(TokenError::TooLong)));
+        }
+    }
+}

@@ -212,7 +212,8 @@ impl Response {
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.header("cache-control"), "no-store");
         assert_eq!(self.header("x-content-type-options"), "nosniff");
-        assert_eq!(self.header("www-authenticate"), if self.status == 401 { "Bearer" } else { "" });
+        let scheme = if self.status == 401 { "Bearer" } else { "" };
+        assert_eq!(self.header("x-amzn-remapped-www-authenticate"), scheme);
         assert_eq!(self.header("retry-after"), if self.status == 503 { "5" } else { "" });
     }
 }

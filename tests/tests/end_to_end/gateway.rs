@@ -12,7 +12,7 @@ use local::{
 };
 use serde_json::Value;
 use tests::{
-    api::{Api, Response, send_raw},
+    api::{Api, Problem, Response, send_raw},
     form::Form,
     stack::{SAMPLE_CATALOG, TestStack},
 };
@@ -67,15 +67,70 @@ async fn a_request_that_reaches_no_function_has_the_gateway_response_of_the_temp
         let response = api.send(method, path, Vec::new()).await;
         assert_gateway_response(&response, "MISSING_AUTHENTICATION_TOKEN");
     }
-    // Over Lambda's limit of 6 MB (in base64), and over the gateway's limit of 10 MB.
-    for bytes in [5_000_000, 11_000_000] {
-        let response = api.create(Form::new().file("a.tgz", &vec![0; bytes])).await;
-        assert_gateway_response(&response, "REQUEST_TOO_LARGE");
+    for method in [Method::OPTIONS, Method::PUT] {
+        let response = api.send(method, &customizations(), Vec::new()).await;
+        assert_gateway_response(&response, "MISSING_AUTHENTICATION_TOKEN");
+    }
+    let head = api.send(Method::HEAD, &format!("{}/x", customizations()), Vec::new()).await;
+    assert_eq!((head.status, head.body.len()), (404, 0));
+    for encoding in ["gzip", "deflate", "gzip, identity"] {
+        let response = api.header("content-encoding", encoding).create(Form::kafka()).await;
+        assert_gateway_response(&response, "UNSUPPORTED_MEDIA_TYPE");
     }
     let broken = b"POST /v1/catalogs/c/customizations HTTP/1.1\r\nhost: localhost\r\n\
                    transfer-encoding: chunked\r\n\r\nzz\r\n";
     assert_gateway_response(&send_raw(&stack.base_url(), broken).await, "BAD_REQUEST_BODY");
     assert_eq!(stack.contents().await, before);
+    let identity = api.header("content-encoding", "identity").create(Form::kafka()).await;
+    assert_eq!(identity.status, 201);
+}
+
+/// Path of the customizations of the sample catalog.
+fn customizations() -> String {
+    format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations")
+}
+
+#[tokio::test]
+async fn too_large_requests_have_the_responses_that_no_template_can_shape() {
+    let stack = TestStack::start().await;
+    let before = stack.contents().await;
+    let api = stack.api();
+    let upload = |bytes: usize| {
+        let api = api.clone();
+        async move { api.create(Form::new().file("a.tgz", &vec![0; bytes])).await }
+    };
+    // In base64, the event exceeds Lambda's limit of 6 MB.
+    let event = upload(5_000_000).await;
+    assert_eq!((event.status, event.header("content-type")), (413, "application/json"));
+    assert_eq!(event.body, r#"{"message":"Request Too Long"}"#);
+    assert_ne!(event.header("x-amzn-requestid"), "");
+
+    let body = upload(11_000_000).await;
+    assert_eq!((body.status, body.header("content-type")), (413, "text/plain"));
+    assert_eq!(body.body, "HTTP content length exceeded 10485760 bytes.");
+    assert_eq!(body.header("x-amzn-requestid"), "");
+    assert_eq!(stack.contents().await, before);
+}
+
+#[tokio::test]
+async fn the_headers_of_a_request_have_a_common_limit() {
+    const LIMIT: usize = 10_240;
+    let stack = TestStack::start().await;
+    let get = |bytes: usize| {
+        let fixed = "host".len() + "localhost".len() + "x".len();
+        let request = format!(
+            "GET {}/x HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n",
+            customizations(),
+            "a".repeat(bytes - fixed),
+        );
+        let url = stack.base_url();
+        async move { send_raw(&url, request.as_bytes()).await }
+    };
+    get(LIMIT).await.assert_problem(&Problem::UNAUTHENTICATED);
+    let refused = get(LIMIT + 1).await;
+    assert_eq!((refused.status, refused.header("content-type")), (431, "text/plain"));
+    assert_eq!(refused.body, "HTTP header is larger than 10240 bytes.");
+    assert_eq!(refused.header("x-amzn-requestid"), "");
 }
 
 #[tokio::test]

@@ -10,9 +10,6 @@ use tests::{
     stack::{SAMPLE_CATALOG, TestStack},
 };
 
-/// The maximum length of an accepted token.
-const MAX_TOKEN_BYTES: usize = 16 * 1024 - 1;
-
 const MALFORMED: &str = "the token is not a JWT with the required members";
 const NOT_RS256: &str = "the token is not signed with RS256";
 const NO_KEY: &str = "no key fits the token";
@@ -244,11 +241,7 @@ async fn a_missing_malformed_or_repeated_token_is_refused() {
     let valid = Token::default().sign().unwrap();
     let bearer = format!("Bearer {valid}");
     let (message, _signature) = valid.rsplit_once('.').unwrap();
-    let longest = token_of(MAX_TOKEN_BYTES);
-    let too_long = token_of(MAX_TOKEN_BYTES + 1);
-    let huge = "a".repeat(64 * 1024);
     let (missing, repeated) = ("there is no token", "there is more than one token");
-    let over_limit = "the token is longer than 16383 bytes";
     for (name, headers, reason) in [
         ("none", &[][..], missing),
         ("an empty one", &[("authorization", "")], missing),
@@ -259,13 +252,6 @@ async fn a_missing_malformed_or_repeated_token_is_refused() {
         ("two parts", &[("csp-auth-token", message)], MALFORMED),
         ("four parts", &[("csp-auth-token", &format!("{valid}.x"))], MALFORMED),
         ("not ASCII", &[("csp-auth-token", "é")], "the token is not text"),
-        ("too long", &[("csp-auth-token", &too_long)], over_limit),
-        (
-            "too long, with its scheme",
-            &[("authorization", &format!("Bearer {too_long}"))],
-            over_limit,
-        ),
-        ("huge", &[("csp-auth-token", &huge)], over_limit),
         ("the same twice", &[("authorization", &bearer), ("authorization", &bearer)], repeated),
         ("two", &[("authorization", &bearer), ("authorization", "Bearer x")], repeated),
         ("two headers", &[("authorization", &bearer), ("csp-auth-token", &valid)], repeated),
@@ -276,8 +262,10 @@ async fn a_missing_malformed_or_repeated_token_is_refused() {
     }
     assert_eq!(stack.contents().await, before);
 
-    let api = stack.api().headers(&[("authorization", &format!("Bearer {longest}"))]);
-    assert_eq!(api.create(Form::upload()).await.status, 201, "the longest token is accepted");
+    // The gateway's limit for all headers is 10,240 bytes.
+    let longest = format!("Bearer {}", token_of(10_000));
+    let api = stack.api().headers(&[("authorization", &longest)]);
+    assert_eq!(api.create(Form::upload()).await.status, 201, "a long token is accepted");
 }
 
 #[tokio::test]
