@@ -208,6 +208,8 @@ async fn read_body(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Ref
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, header::ACCEPT};
+
     use super::*;
 
     #[test]
@@ -239,10 +241,35 @@ mod tests {
     }
 
     #[test]
+    fn headers_have_a_common_limit() {
+        let headers = |bytes: usize| {
+            let [first, second] = ["a".repeat(bytes / 2), "b".repeat(bytes - bytes / 2 - 7)];
+            HeaderMap::from_iter([
+                (ACCEPT, first.parse().unwrap()),
+                (HeaderName::from_static("b"), second.parse().unwrap()),
+            ])
+        };
+        assert!(check_headers(&headers(10_240), 10_240).is_ok());
+        let refused = check_headers(&headers(10_241), 10_240);
+        assert!(matches!(refused, Err(Refusal::HeadersTooLarge)));
+    }
+
+    #[test]
+    fn a_compressed_body_is_refused() {
+        for (encoding, accepted) in
+            [("identity", true), ("Identity", true), ("gzip", false), ("br", false)]
+        {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())]);
+            assert_eq!(check_headers(&headers, 10_240).is_ok(), accepted, "{encoding}");
+        }
+    }
+
+    #[test]
     fn other_paths_and_methods_match_no_route() {
         for (method, path) in [
             (Method::GET, "/v1/catalogs/c/customizations"),
             (Method::HEAD, "/v1/catalogs/c/customizations/i"),
+            (Method::OPTIONS, "/v1/catalogs/c/customizations"),
             (Method::POST, "/v1/catalogs/c/customizations/"),
             (Method::POST, "/v1/catalogs//customizations"),
             (Method::POST, "/v1/catalogs/c/customizations/i"),

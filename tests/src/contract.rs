@@ -210,6 +210,10 @@ fn check_response(responses: &ResponseSpecs, response: &Response, violations: &m
 
     let content_type = response.header("content-type");
     match spec.content.get(content_type) {
+        Some(schema) if content_type == "text/plain" => {
+            let body = String::from_utf8_lossy(&response.body).into_owned();
+            check("body", schema, &Value::String(body), violations);
+        }
         Some(schema) => match serde_json::from_slice(&decoded(response)) {
             Ok(body) => check("body", schema, &body, violations),
             Err(error) => violations.push(format!("the body is not JSON: {error}")),
