@@ -32,10 +32,11 @@ pub(crate) async fn handle(
     let customization = app.require_customization(request, id).await?;
 
     let filter = customization.filter.as_ref();
-    let (applications, build_results) = tokio::try_join!(
-        affected_applications(&app.catalogs, &request.catalog_id, filter, MAX_APPLICATIONS),
-        async { Ok(app.builds.results(id).await?) },
-    )?;
+    // One after the other: two queries at once need a second connection, and its TLS handshake
+    // takes longer than a query.
+    let applications =
+        affected_applications(&app.catalogs, &request.catalog_id, filter, MAX_APPLICATIONS).await?;
+    let build_results = app.builds.results(id).await?;
     let mut ids = ReferenceIds::of_filter(filter);
     for application in &applications {
         ids.add_application(application);

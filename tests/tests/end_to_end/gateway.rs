@@ -7,12 +7,14 @@ use local::{
     build::{Binaries, workspace},
     catalog::{self, Catalogs},
     csp::Token,
+    environment::Environment,
+    function::{Deployment, FunctionLimits, FunctionName, Process},
     gateway::GatewayLimits,
     stack::{Options, Reservation, Stack},
 };
 use serde_json::Value;
 use tests::{
-    api::{Api, Problem, Response, send_raw},
+    api::{Api, Response, send_raw},
     form::Form,
     stack::{SAMPLE_CATALOG, TestStack},
 };
@@ -198,4 +200,27 @@ async fn a_request_for_a_loopback_host_is_accepted() {
 #[test]
 fn the_template_treats_every_body_as_binary() {
     assert_eq!(template_api()["BinaryMediaTypes"], Yaml::from(vec!["*~1*"]));
+}
+
+#[tokio::test]
+async fn the_deadline_of_the_first_event_starts_after_initialization() {
+    const INIT: Duration = Duration::from_secs(1);
+    let directory = tempfile::tempdir().unwrap();
+    let mut environment = Environment::default();
+    environment.set("INIT_MS", INIT.as_millis().to_string());
+    let deployment = Deployment {
+        name: FunctionName::ReadCustomizations,
+        binary: env!("CARGO_BIN_EXE_faulty-function").into(),
+        environment,
+        log: directory.path().join("log"),
+        limits: FunctionLimits::AWS,
+    };
+    let mut process = Process::start(&deployment).await.unwrap();
+    assert!(process.init_duration() >= INIT);
+    let event = r#"{"pathParameters": {"catalog_id": "deadline"}}"#;
+    let left = process.invoke(event.into()).await.unwrap();
+    let left: u64 = serde_json::from_slice(&left).unwrap();
+    let limit = FunctionLimits::AWS.invocation_timeout;
+    let left = Duration::from_millis(left);
+    assert!(left + INIT > limit && left <= limit, "{left:?}");
 }

@@ -24,6 +24,7 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_RSA_SHA256,
 };
 use rustls::{
     ServerConfig,
@@ -52,7 +53,7 @@ pub enum TlsProxyError {
     Listen(#[from] io::Error),
 }
 
-/// A certificate authority. Its key exists only in memory.
+/// A certificate authority.
 #[derive(Debug)]
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -81,7 +82,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages.push(KeyUsagePurpose::KeyCertSign);
-        Ok(Self(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?))
+        Ok(Self(CertifiedIssuer::self_signed(params, rsa_key()?)?))
     }
 
     /// The authority's certificate, for `SSL_CERT_FILE`.
@@ -98,7 +99,7 @@ impl Authority {
             params.not_before = now - Duration::hours(2);
             params.not_after = now - Duration::hours(1);
         }
-        let key = KeyPair::generate()?;
+        let key = rsa_key()?;
         let certificate = params.signed_by(&key, &self.0)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -107,6 +108,22 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], key)?;
         Ok(config)
     }
+}
+
+/// Returns the key of all certificates: RSA with 2048 bits, like the keys of AWS's certificates. The
+/// client's cost depends on the kind of key. `ring` cannot generate RSA keys, so this is the
+/// published key of local tokens.
+fn rsa_key() -> Result<KeyPair, rcgen::Error> {
+    const PKCS1: &[u8] = include_bytes!("../../../local/csp/insecure-signing-key.der");
+    /// The algorithm `rsaEncryption` of PKCS #8, and the tag of the key that follows.
+    const ALGORITHM: &[u8] =
+        b"\x02\x01\0\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\0\x04";
+    let field = |contents: &[u8]| {
+        let length = u16::try_from(contents.len()).unwrap_or_default().to_be_bytes();
+        [&[0x82], &length[..], contents].concat()
+    };
+    let pkcs8 = [b"\x30", &*field(&[ALGORITHM, &field(PKCS1)].concat())].concat();
+    KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8), &PKCS_RSA_SHA256)
 }
 
 /// A running proxy. Dropping it stops it from accepting connections.
