@@ -66,7 +66,7 @@ pub(crate) struct Options {
 struct Bench {
     functions: Deployments,
     events: EventBuilder,
-    /// None if valgrind is not installed.
+    /// None if instructions are not counted.
     callgrind: Option<Callgrind>,
     once: bool,
 }
@@ -99,7 +99,9 @@ pub(crate) async fn measure(options: Options) -> Result {
     if lambda_cpu {
         functions = functions.with_lambda_cpu(directory.path())?;
     }
-    let callgrind = Callgrind::find(directory.path().to_owned(), once);
+    // A quota does not change the number of instructions.
+    let callgrind =
+        if lambda_cpu { None } else { Callgrind::find(directory.path().to_owned(), once) };
     let bench = Bench { functions, events, callgrind, once };
 
     let mut report = Report::new(once);

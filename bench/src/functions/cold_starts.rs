@@ -69,8 +69,6 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     measure_durations(bench, &requests, report).await?;
     if let Some(callgrind) = &bench.callgrind {
         count_instructions(bench, &requests, callgrind, report).await?;
-    } else {
-        eprintln!("valgrind is not installed; instructions are not counted");
     }
     Ok(())
 }

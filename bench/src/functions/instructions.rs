@@ -29,11 +29,14 @@ pub(super) struct Callgrind {
 }
 
 impl Callgrind {
-    /// Finds valgrind in `PATH`. Returns none if it is not there. Its output goes to `directory`.
+    /// Finds valgrind in `PATH`. Returns none, and says so, if it is not there. Its output goes to `directory`.
     pub(super) fn find(directory: PathBuf, once: bool) -> Option<Self> {
         let path = env::var_os("PATH")?;
         let mut candidates = env::split_paths(&path).map(|folder| folder.join("valgrind"));
-        let valgrind = candidates.find(|candidate| candidate.is_file())?;
+        let Some(valgrind) = candidates.find(|candidate| candidate.is_file()) else {
+            eprintln!("valgrind is not installed; instructions are not counted");
+            return None;
+        };
         Some(Self { valgrind, directory, rounds: if once { 1 } else { ROUNDS } })
     }
 
