@@ -120,15 +120,15 @@ impl<'a> Header<'a> {
     fn check_checksum(&self) -> Result<(), EntryError> {
         let field = &self.block[148..156];
         let checksum = octal(field, "checksum")?.ok_or(EntryError::HeaderNumber("checksum"))?;
-        // node-tar reads 12 bytes, so without a terminator it adds the type flag to the number,
-        // skips the header, and parses the data as headers.
+        // node-tar reads 12 bytes. Without a terminator, it takes the type flag as a digit, skips
+        // the header, and parses the data as headers.
         if field.last().is_some_and(u8::is_ascii_digit) {
             return Err(EntryError::HeaderNumber("checksum"));
         }
         if checksum != compute_checksum(self.block) {
             return Err(EntryError::HeaderChecksum);
         }
-        // A reader that computes another sum skips the header, and takes the data for headers.
+        // A reader that computes another sum skips the header, and parses the data as headers.
         if checksum > MAX_CHECKSUM { Err(EntryError::HeaderSum) } else { Ok(()) }
     }
 
@@ -140,7 +140,7 @@ impl<'a> Header<'a> {
     ///
     /// Even fields that no reader needs are checked: `tarfile` silently ends its listing at a
     /// number that it cannot parse, which hides all later entries. node-tar skips such a header,
-    /// and takes the data for headers.
+    /// and parses the data as headers.
     pub(crate) fn check_fields(&self) -> Result<u64, EntryError> {
         octal(&self.block[100..108], "mode")?;
         check_id(&self.block[108..116], "user id")?;
@@ -151,7 +151,7 @@ impl<'a> Header<'a> {
         let size =
             number(&self.block[124..136], "size")?.ok_or(EntryError::HeaderNumber("size"))?;
         // A header that has a link name but is not a link contradicts itself. node-tar skips it,
-        // and takes the data for headers.
+        // and parses the data as headers.
         if !is_zero(&self.block[157..257]) {
             return Err(EntryError::LinkName);
         }
@@ -233,7 +233,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Checks the header's own path, and the name that Perl's `Archive::Tar` finds.
+    /// Checks the header's own path, and the name that Perl's `Archive::Tar` uses.
     pub(crate) fn check_own_path(&self, source: PathSource<'_>) -> Result<(), EntryError> {
         let name = self.name()?;
         let perl_name = match source {
@@ -257,9 +257,9 @@ impl<'a> Header<'a> {
 
     /// Checks the header's own path where a metadata header gives the entry another one.
     ///
-    /// A reader that does not support the metadata header uses this path. Writers put there the
-    /// same path if it is short and ASCII, else a truncated path, a path with other characters
-    /// removed or replaced by `?`, or nothing.
+    /// A reader that does not support the metadata header uses this path. Writers repeat a short
+    /// ASCII path here. For other paths, they truncate the path, remove non-ASCII characters or
+    /// replace them by `?`, or write nothing.
     fn check_hidden_path(&self, path: &[u8]) -> Result<(), EntryError> {
         let own_path = self.own_path()?;
         let is_same = path::components(&own_path).eq(path::components(path));
@@ -272,8 +272,8 @@ impl<'a> Header<'a> {
     }
 
     /// Returns true if Perl's `Archive::Tar` treats a file or metadata header as a directory, and
-    /// the data after it as headers. GNU tar and `tarfile` truncate names in pax headers and beside
-    /// pax paths, so a name may end with a slash.
+    /// the data after it as headers. With pax headers, GNU tar and `tarfile` truncate names, so a
+    /// name may end with a slash.
     pub(crate) fn is_perl_directory(&self) -> bool {
         self.name().is_ok_and(|name| name.ends_with(b"/"))
     }
@@ -282,8 +282,7 @@ impl<'a> Header<'a> {
         text(&self.block[..100]).ok_or(EntryError::HeaderText("name"))
     }
 
-    /// Returns true if the prefix is so short that star's and node-tar's access and change times
-    /// may follow it.
+    /// Returns true if access and change times, as in star and node-tar, may follow the prefix.
     fn may_have_star_times(&self) -> bool {
         !self.is_gnu && self.block[475] == b'\0'
     }

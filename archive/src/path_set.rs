@@ -20,7 +20,7 @@ pub(crate) struct PathSet<'a> {
     /// The hasher has a random key, so that a sender cannot prepare paths with equal hashes.
     hasher: RandomState,
     has_root: bool,
-    /// Bytes of all normalized components that are not ASCII.
+    /// Total bytes of non-ASCII components after normalization.
     normalized_bytes: usize,
     current: CurrentPath,
 }
@@ -71,7 +71,7 @@ impl<'a> PathSet<'a> {
         };
         self.insert_entry(hash, spelling, kind)?;
         while let Some((hash, spelling)) = self.pop_component() {
-            // The parents of a known parent are known, so their hashes are not needed.
+            // A known parent's ancestors are known too, so the loop can stop.
             if self.insert_parent(hash, spelling)? {
                 break;
             }

@@ -1,8 +1,8 @@
 //! API Gateway on this machine: converts HTTP requests to events for the functions, and their
 //! responses to HTTP responses.
 //!
-//! Its own error responses are the problem documents that template.yaml defines, or the responses
-//! that AWS documents where a template cannot define them.
+//! Its own error responses are the problem documents that template.yaml defines. A response that no
+//! template can define is as AWS's documentation says.
 
 mod event;
 mod limits;
@@ -42,6 +42,9 @@ use crate::{
 };
 
 /// Finds the route of a request, and decodes the parameters in its path.
+///
+/// A path with a slash at its end matches no route. AWS does not document this case for REST APIs,
+/// and users' reports disagree.
 fn find_route(method: &Method, path: &str) -> Option<(Route, BTreeMap<&'static str, String>)> {
     let path = path.strip_prefix(BASE_PATH)?;
     let decode = |value| percent_decode_str(value).decode_utf8_lossy().into_owned();
@@ -80,7 +83,7 @@ impl Functions {
 pub(crate) struct Gateway(Server);
 
 impl Gateway {
-    /// Forwards requests on `listener` that name one of `hosts` to `functions`.
+    /// Forwards requests for one of `hosts` from `listener` to `functions`.
     pub(crate) fn start(
         listener: TcpListener,
         hosts: AllowedHosts,
@@ -157,8 +160,8 @@ impl Api {
 
 /// Checks the headers before anything else.
 ///
-/// The gateway would decompress a compressed body if compression were configured; without, it
-/// refuses the body with 415
+/// The gateway decompresses a body only if compression is configured; otherwise it refuses a
+/// compressed body with 415
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-enable-compression.html>).
 fn check_headers(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
     let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_have_a_common_limit() {
+    fn headers_have_a_total_limit() {
         let headers = |bytes: usize| {
             let [first, second] = ["a".repeat(bytes / 2), "b".repeat(bytes - bytes / 2 - 7)];
             HeaderMap::from_iter([

@@ -78,8 +78,8 @@ pub enum TokenError {
     /// The token is longer than any real token.
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
-    /// The token is not a JWT, or a header member or claim has the wrong type. The source is left
-    /// out, because its text repeats what the client sent.
+    /// The token is not a JWT, or a header member or claim has the wrong type. It has no error
+    /// source, because the source's text repeats client input.
     #[error("the token is not a JWT with the required members")]
     Malformed,
     /// The token is signed with an algorithm other than RS256.
@@ -162,7 +162,7 @@ impl Claims {
     }
 }
 
-/// The rules for tokens besides their signature and times.
+/// The rules for tokens, except for signature and times.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     /// The issuer, as in the claim `iss`.

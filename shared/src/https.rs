@@ -14,10 +14,10 @@
 //! ```
 //!
 //! A cold start must not read the machine's root certificates: that takes longer than everything
-//! else. So the client first trusts Mozilla's roots, which are compiled in, already parsed. If a
+//! else. So the client first trusts Mozilla's roots, whose parsed form is compiled in. If a
 //! certificate's issuer is unknown (such as a private CA of a custom endpoint), the client logs
-//! this, reads the machine's roots once, and retries. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace
-//! both.
+//! this, reads the machine's roots once, and retries. `SSL_CERT_FILE` or `SSL_CERT_DIR` replaces
+//! all roots.
 //!
 //! The client does what AWS's services and a JWKS endpoint need, and no more: no HTTP/2, no proxy,
 //! no redirects, no client certificates, and it does not close a connection after a 5xx.

@@ -1,7 +1,7 @@
 //! Logs: one JSON object per line on standard output, where Lambda collects them.
 //!
 //! For each request, the Lambda adapter writes one summary line inside [`request_span`]. All other
-//! log lines of the request have the same identifiers. The keys are those of Powertools for AWS
+//! log lines of the request have the same identifiers. Field names follow Powertools for AWS
 //! Lambda: <https://docs.aws.amazon.com/powertools/python/latest/core/logger/>. At `DEBUG` each
 //! step of a request (`token`, `form`, `archive`, each call to a store) has a line with its
 //! duration.
@@ -76,7 +76,7 @@ fn filter<S>(level: Level) -> impl tracing_subscriber::layer::Filter<S> {
     let level = LevelFilter::from_level(level);
     let lines = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
-        // This crate warns of each metric value after the first 100 in one request.
+        // The library warns about every metric value after a request's first 100.
         .with_target("metrics_cloudwatch_embedded", LevelFilter::OFF)
         .with_target("shared", level)
         .with_target("write_customizations", level)

@@ -86,7 +86,7 @@ fn a_mode_of_another_type_is_refused(#[case] tarball: Tarball, #[case] path: &st
     assert_refused(&tarball.gzip(), "mode-type", &message);
 }
 
-/// node-tar skips such a header, and takes the data for headers.
+/// node-tar skips such a header, and parses the data as headers.
 #[rstest]
 #[case::path(Field::LINK, b"/etc")]
 #[case::after_a_nul(Field::LINK, b"\0/etc")]

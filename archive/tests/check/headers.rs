@@ -42,7 +42,7 @@ fn with_checksum(format: fn(u32) -> String) -> Vec<u8> {
 }
 
 /// node-tar reads the number from 12 bytes. Digits without an end go on in the type flag: node-tar
-/// skips such a header, and takes the data for headers.
+/// skips such a header, and parses the data as headers.
 #[rstest]
 #[case::eight_digits(with_checksum(|sum| format!("{sum:08o}")))]
 #[case::blanks_before(with_checksum(|sum| format!("{sum:8o}")))]
@@ -64,7 +64,7 @@ fn malformed_checksums_are_refused(#[case] archive: Vec<u8>) {
 }
 
 /// Perl's `Archive::Tar` computes sums modulo 65,536. If the sum is wrong, it skips the header, and
-/// takes the data for headers.
+/// parses the data as headers.
 #[test]
 fn a_checksum_above_16_bits_is_refused() {
     let high = |bytes: usize| "\u{ffff}".repeat(bytes / 3);
@@ -81,7 +81,7 @@ fn a_checksum_above_16_bits_is_refused() {
     );
 }
 
-/// Perl's `Archive::Tar` skips such a header, and takes the data for headers.
+/// Perl's `Archive::Tar` skips such a header, and parses the data as headers.
 #[rstest]
 #[case::first(Field(500, 1), b"1")]
 #[case::last(Field(511, 1), b"1")]

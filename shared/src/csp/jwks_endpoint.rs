@@ -50,7 +50,7 @@ pub enum JwksUnavailable {
     #[error("the JWKS endpoint does not respond")]
     Connection(#[from] ConnectorError),
     /// The URL does not make a valid request.
-    #[error("the JWKS endpoint cannot be requested")]
+    #[error("the JWKS request cannot be built")]
     Request(#[from] HttpError),
     /// The endpoint responded with a status other than 200. Redirects are not followed.
     #[error("the JWKS endpoint responds with status {0}")]

@@ -70,7 +70,7 @@ pub(super) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
         if parts.len() == MAX_PARTS {
             return Err(Malformed::TooManyParts);
         }
-        // Delimiters with no part between them overlap by one line break.
+        // Without a part between them, two delimiters share a line break.
         let part = body.get(open.end..close.start).ok_or(Malformed::Headers)?;
         parts.push(Part::read(&body.slice_ref(part))?);
         open = close;

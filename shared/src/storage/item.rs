@@ -144,8 +144,8 @@ pub(super) fn build_results_partition(id: CustomizationId) -> String {
     format!("CUSTOMIZATION#{id}")
 }
 
-/// The longest common prefix of the sort keys of the applications `filter` selects. With a base
-/// image but no branch, it also matches applications that `filter` excludes.
+/// The longest common prefix of the sort keys of applications that `filter` selects. If `filter`
+/// has a base image but no branch, the prefix also matches other applications.
 pub(super) fn applications_prefix(filter: Option<&Filter>) -> String {
     let mut prefix = "APPLICATION#".to_owned();
     let Some(filter) = filter else { return prefix };

@@ -55,7 +55,7 @@ impl ReferenceIds {
             (&mut self.products, &application.product_key),
             (&mut self.registries, &application.registry_id),
         ] {
-            // Most applications share their references, so most copies are avoidable.
+            // Many applications have the same references, so most need no clone.
             if !ids.contains(id) {
                 ids.insert(id.clone());
             }

@@ -334,7 +334,7 @@ impl Table {
     }
 }
 
-/// The cause of an error after DynamoDB left keys or items unprocessed at every attempt.
+/// The error's cause if DynamoDB leaves keys or items unprocessed at every attempt.
 const UNPROCESSED: &str = "some keys or items were left unprocessed at every attempt";
 
 /// The reasons why a transaction was cancelled, one per action.
