@@ -118,7 +118,7 @@ class Page:
 
     def fill(self, name, value):
         row = f"{CLIENT}//tr[@id='{name}']"
-        # The page offers the examples of the contract, and to type another value.
+        # The page offers the examples of the contract in a menu, whose last item accepts another value.
         self.click(f"the examples of {name}", f"{row}//button[@aria-haspopup='menu']")
         self.click("'Add value'", "//*[@role='menuitem' and contains(., 'Add value')]")
         self.wait(f"a field for {name}", lambda: self.find(f"{row}//input[@type='text']")).send_keys(value, Keys.ENTER)
@@ -132,7 +132,7 @@ class Page:
         self.click("'Send'", f"{CLIENT}//button[contains(., 'Send')]")
         status = self.wait("the status of the response", lambda: response(r"Status:\s+(\d+ .*)"))[1]
         if not status.startswith(f"{expected_status} "):
-            sys.exit(f"the status is not {expected_status}:\n{self.find(CLIENT).text}")
+            sys.exit(f"the status is {status}, not {expected_status}:\n{self.find(CLIENT).text}")
         return self.wait("the id in the response", lambda: response(r'"id": "([^"]+)"'))[1]
 
     def outside_requests(self):
