@@ -110,7 +110,7 @@ pub(crate) async fn measure(options: Options) -> Result {
     gets::measure(&bench, &mut report).await?;
     for function in FunctionName::ALL {
         let bytes = fs::metadata(binaries.of(function))?.len();
-        let bytes = Transports { plain: bytes, tls: bytes };
+        let bytes = Transports::both(bytes);
         let row = Row::bytes(&format!("{function}: binary size"), bytes);
         report.add(row.max_bytes(bytes, MAX_BINARY_BYTES));
     }

@@ -101,7 +101,7 @@ async fn measure_durations(bench: &Bench, requests: &Requests, report: &mut Repo
     let get = Transports { plain: get, tls: get_tls };
 
     let name = "bare function";
-    let bare_init = Transports { plain: &bare.init, tls: &bare.init };
+    let bare_init = Transports::both(&bare.init);
     for (function, samples) in [("create", &create), ("get", &get)] {
         let init = samples.as_ref().map(|samples| &samples.init);
         report.add(
@@ -110,7 +110,7 @@ async fn measure_durations(bench: &Bench, requests: &Requests, report: &mut Repo
                 .max_ratios(MAX_INIT_RATIOS),
         );
     }
-    let bare_response = Transports { plain: &bare.first_response, tls: &bare.first_response };
+    let bare_response = Transports::both(&bare.first_response);
     let first = create.as_ref().map(|samples| &samples.first_response);
     report.add(Row::durations("create, 1 KB: cold start and first response", first).baseline(
         name,

@@ -52,9 +52,8 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     let large = create(bench, Archive::LARGE, "creating, 4.4 MB", LARGE_ROUNDS).await?;
     report.add(Row::latency("create, 1 KB, warm", small.latency.as_ref()));
     report.add(Row::latency("create, 4.4 MB, warm", large.latency.as_ref()));
-    let both = |samples| Transports { plain: samples, tls: samples };
     let cpu_time = small.cpu_time.as_ref();
-    let lower_bound = both(&large.lower_bound);
+    let lower_bound = Transports::both(&large.lower_bound);
     report.add(
         Row::durations("create, 1 KB: CPU time", cpu_time)
             .baseline("lower bound of 4.4 MB", cpu_time, lower_bound)
@@ -63,8 +62,8 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     let cpu_time = large.cpu_time.as_ref();
     report.add(
         Row::durations("create, 4.4 MB: CPU time", cpu_time)
-            .baseline("only validation", cpu_time, both(&large.validation))
-            .max_ratios(Transports { plain: MAX_LARGE_CPU_RATIO, tls: MAX_LARGE_CPU_RATIO }),
+            .baseline("only validation", cpu_time, Transports::both(&large.validation))
+            .max_ratios(Transports::both(MAX_LARGE_CPU_RATIO)),
     );
     let functions = bench.functions.create.as_ref();
     let peak_rss = Transports {

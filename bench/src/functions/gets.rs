@@ -38,7 +38,7 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     report.add(Row::latency("get, 5 of 1,000 applications, warm", medium.latency.as_ref()));
     let download_link = get_download_link(bench).await?;
     report.add(Row::latency("get download link, warm", download_link.as_ref()));
-    let max = Transports { plain: MAX_FILTERED_RATIO, tls: MAX_FILTERED_RATIO };
+    let max = Transports::both(MAX_FILTERED_RATIO);
     let baseline = "5 of 10 applications";
     for (applications, gets) in [("1,000", &medium), ("10,000", &large)] {
         let name = format!("get, 5 of {applications} applications");
@@ -68,7 +68,7 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     report.add(
         Row::durations("get, all of 10,000 applications: CPU time", large_cpu_time)
             .baseline("all of 1,000 applications", large_cpu_time, medium)
-            .max_ratios(Transports { plain: MAX_GLOBAL_RATIO, tls: MAX_GLOBAL_RATIO }),
+            .max_ratios(Transports::both(MAX_GLOBAL_RATIO)),
     );
     measure_memory(bench, large.event, report).await
 }

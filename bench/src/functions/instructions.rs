@@ -29,7 +29,8 @@ pub(super) struct Callgrind {
 }
 
 impl Callgrind {
-    /// Finds valgrind in `PATH`. Returns none, and says so, if it is not there. Its output goes to `directory`.
+    /// Finds valgrind in `PATH`. Returns none, and says so, if it is not there. Its output goes to
+    /// `directory`.
     pub(super) fn find(directory: PathBuf, once: bool) -> Option<Self> {
         let path = env::var_os("PATH")?;
         let mut candidates = env::split_paths(&path).map(|folder| folder.join("valgrind"));

@@ -15,6 +15,13 @@ pub(super) struct Transports<T> {
     pub(super) tls: T,
 }
 
+impl<T: Copy> Transports<T> {
+    /// The same value for both.
+    pub(super) const fn both(value: T) -> Self {
+        Self { plain: value, tls: value }
+    }
+}
+
 impl<T> Transports<T> {
     pub(super) fn map<U>(self, mut convert: impl FnMut(T) -> U) -> Transports<U> {
         Transports { plain: convert(self.plain), tls: convert(self.tls) }
