@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use admin::{
     catalog_file::EXAMPLE,
     import::{Import, ImportError},
-    pipeline::{self, ReportError},
+    pipeline::{self, BuildReport, ReportError, ReportOutcome, Target},
     records::WriteError,
 };
 use aws_config::BehaviorVersion;
@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::{
     domain::{
-        BuildResult, BuildStatus, CustomizationId, CustomizationStatus, Failure, FailureCause, Id,
-        Timestamp,
+        BuildStatus, CustomizationId, CustomizationStatus, Failure, FailureCause, Id, Timestamp,
+        Version,
     },
     error::ErrorChain,
     storage::{self, StorageError, Table},
@@ -44,9 +44,15 @@ enum Command {
     /// path. Existing records are replaced, so importing a file twice changes nothing.
     #[command(after_long_help = format())]
     Import(ImportArgs),
-    /// Record the result of an application's build with a customization.
+    /// Record the result of an application's build with a version of a customization.
+    ///
+    /// A result replaces an earlier one, but never that of a later version: a result that arrives
+    /// late changes nothing, and the command says so.
     RecordBuild(RecordBuildArgs),
     /// Set the status of a customization.
+    ///
+    /// The status of an earlier version changes nothing, and the command says so. A removed
+    /// customization accepts only DELETED and PROCESSING_DELETE_…: its removal cannot be undone.
     SetStatus(SetStatusArgs),
 }
 
@@ -65,6 +71,16 @@ struct CustomizationArgs {
     /// The identifier of the customization.
     #[arg(long, value_name = "ID")]
     customization: CustomizationId,
+    /// The version that the report is about, such as v2 [default: the current version].
+    #[arg(long, value_name = "vN")]
+    version: Option<Version>,
+}
+
+impl From<CustomizationArgs> for Target {
+    fn from(args: CustomizationArgs) -> Self {
+        let CustomizationArgs { catalog, customization, version } = args;
+        Self { catalog_id: catalog, customization_id: customization, version }
+    }
 }
 
 #[derive(Args)]
@@ -201,7 +217,6 @@ const NO_DESCRIPTION: &str = "The build with the customization failed.";
 
 async fn record_build(args: RecordBuildArgs) -> Result<String, CommandError> {
     let RecordBuildArgs { table, customization, application, status, failure } = args;
-    let CustomizationArgs { catalog, customization } = customization;
     let FailureArgs { cause, description, source_url } = failure;
     let status = BuildStatus::from(status);
     let failure = if status == BuildStatus::FAILED {
@@ -216,16 +231,30 @@ async fn record_build(args: RecordBuildArgs) -> Result<String, CommandError> {
     } else {
         None
     };
-    let message = format!("recorded {} for application {application}", status.as_str());
-    let result = BuildResult { application_id: application, status, failure };
-    pipeline::record_build(&open(table).await, &catalog, customization, &result).await?;
-    Ok(message)
+    let done = format!("recorded {} for application {application}", status.as_str());
+    let report = BuildReport { application_id: application, status, failure };
+    let target = Target::from(customization);
+    let outcome = pipeline::record_build(&open(table).await, &target, report).await?;
+    Ok(describe(outcome, done))
 }
 
 async fn set_status(args: SetStatusArgs) -> Result<String, CommandError> {
     let SetStatusArgs { table, customization, status, by } = args;
-    let CustomizationArgs { catalog, customization } = customization;
     let status = CustomizationStatus::from(status);
-    pipeline::set_status(&open(table).await, &catalog, customization, &status, &by).await?;
-    Ok(format!("customization {customization} is {}", status.as_str()))
+    let target = Target::from(customization);
+    let outcome = pipeline::set_status(&open(table).await, &target, &status, &by).await?;
+    let done = format!("customization {} is {}", target.customization_id, status.as_str());
+    Ok(describe(outcome, done))
+}
+
+/// The output of a command whose report had this outcome; `done` is that of a recorded one. A late
+/// report is no error: the pipeline may deliver reports twice and in any order.
+fn describe(outcome: ReportOutcome, done: String) -> String {
+    match outcome {
+        ReportOutcome::Recorded => done,
+        ReportOutcome::Outdated(newer) => {
+            format!("nothing changed: the report is of an earlier version than {newer}")
+        }
+        ReportOutcome::Removed => "nothing changed: the customization is removed".to_owned(),
+    }
 }

@@ -5,7 +5,7 @@ use archive_fuzz::{assert_safe_to_print, with_memory_limit};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use libfuzzer_sys::fuzz_target;
-use shared::form::{File, Form, FormError, FormLimits};
+use shared::form::{File, Form, FormError, FormKind, FormLimits};
 
 /// Memory limit in bytes for each byte of the input: names and texts are copied, and a JSON value
 /// of a filter takes 32 bytes for two bytes of text.
@@ -28,21 +28,23 @@ fuzz_target!(|input: &[u8]| {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
     let body = Bytes::copy_from_slice(&input[line + 1..]);
 
-    let read = |body: &Bytes| Form::read(&headers, &body.clone().into(), &LIMITS);
-    match with_memory_limit(BASE_MEMORY + MEMORY_PER_BYTE * input.len(), || read(&body)) {
-        Ok(form) => {
-            assert_obeys_rules(&form, &body);
-            // RFC 2046, section 5.1.1: a preamble and an epilogue are ignored.
-            let with_preamble = [b"preamble\r\n", &*body, b"\r\nepilogue"].concat().into();
-            let again = read(&with_preamble).expect("the form is still valid");
-            assert_eq!(format!("{form:?}"), format!("{again:?}"));
+    for kind in [FormKind::Create, FormKind::Update] {
+        let read = |body: &Bytes| Form::read(kind, &headers, &body.clone().into(), &LIMITS);
+        match with_memory_limit(BASE_MEMORY + MEMORY_PER_BYTE * input.len(), || read(&body)) {
+            Ok(form) => {
+                assert_obeys_rules(kind, &form, &body);
+                // RFC 2046, section 5.1.1: a preamble and an epilogue are ignored.
+                let with_preamble = [b"preamble\r\n", &*body, b"\r\nepilogue"].concat().into();
+                let again = read(&with_preamble).expect("the form is still valid");
+                assert_eq!(format!("{form:?}"), format!("{again:?}"));
+            }
+            Err(FormError::Malformed(message)) => assert_safe_to_print(&message, 200),
+            Err(FormError::NotAForm | FormError::TooLarge) => {}
         }
-        Err(FormError::Malformed(message)) => assert_safe_to_print(&message, 200),
-        Err(FormError::NotAForm | FormError::TooLarge) => {}
     }
 });
 
-fn assert_obeys_rules(form: &Form, body: &Bytes) {
+fn assert_obeys_rules(kind: FormKind, form: &Form, body: &Bytes) {
     if let Some(File { content, name }) = &form.file {
         let (slice, body) = (content.as_ptr_range(), body.as_ptr_range());
         assert!(body.start <= slice.start && slice.end <= body.end, "the file is a copy");
@@ -58,9 +60,20 @@ fn assert_obeys_rules(form: &Form, body: &Bytes) {
         assert!(!name.contains(char::is_control));
     }
     if let Some(description) = &form.description {
-        assert!((1..=LIMITS.description_characters).contains(&description.chars().count()));
+        assert!(description.chars().count() <= LIMITS.description_characters);
     }
-    assert!(form.file.is_some() || !form.violations.is_empty(), "the missing file is not reported");
+    if form.violations.is_empty() {
+        let has_file = form.file.is_some();
+        let has_text = form.name.is_some() || form.description.is_some();
+        match kind {
+            FormKind::Create => assert!(has_file, "the missing file is not reported"),
+            FormKind::Update => {
+                assert!(has_file || has_text, "the empty form is not reported");
+                assert!(form.filter.is_none(), "a filter cannot change");
+                assert!(has_file || form.sha256.is_none(), "the missing file is not reported");
+            }
+        }
+    }
     for violation in &form.violations {
         // A message shows 64 characters of a name. An escaped character has at most ten.
         assert_safe_to_print(&violation.field, "filter.…".len() + 64 * 10);

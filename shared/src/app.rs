@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use crate::{
     config::{Config, ConfigError},
     csp::{Authenticator, Caller},
-    domain::{Catalog, Customization, CustomizationId, Id},
+    domain::{Catalog, CustomizationId, Id},
     error::{BoxError, ErrorChain},
     https,
     lambda::{self, Adapter},
@@ -19,7 +19,7 @@ use crate::{
     routes::{Operation, Permission},
     storage::{
         Artifacts, Builds, Catalogs, Customizations, IdempotencyRecords, ReferenceIds,
-        ResolvedReferences, Table,
+        ResolvedReferences, StoredCustomization, Table,
     },
     telemetry,
 };
@@ -142,7 +142,8 @@ impl App {
         Ok(references?)
     }
 
-    /// Reads a customization of a catalog that the caller's organization owns.
+    /// Reads the customization that the path names, of a catalog that the caller's organization
+    /// owns.
     ///
     /// # Errors
     ///
@@ -151,8 +152,13 @@ impl App {
     pub async fn require_customization(
         &self,
         request: &AuthorizedRequest<'_>,
-        id: CustomizationId,
-    ) -> Result<Customization, Problem> {
+    ) -> Result<StoredCustomization, Problem> {
+        let id = request.request.path_parameter("customization_id");
+        let id: Option<CustomizationId> = id.and_then(|id| id.parse().ok());
+        let Some(id) = id.inspect(telemetry::record_customization) else {
+            self.require_catalog(request).await?;
+            return Err(Problem::CustomizationNotFound);
+        };
         let (catalog, customization) =
             self.customizations.find_with_catalog(&request.catalog_id, id).await?;
         require_owned(&request.caller, catalog)?;

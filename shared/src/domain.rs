@@ -29,7 +29,9 @@ mod version;
 pub use self::{
     build::{BuildResult, BuildStatus, Failure, FailureCause},
     catalog::{Application, BaseImage, Catalog, OperatingSystem, Product, Registry, Release},
-    customization::{Artifact, Customization, CustomizationStatus},
+    customization::{
+        Artifact, Change, Customization, CustomizationStatus, CustomizationVersion, Removed, Upload,
+    },
     digest::{Digest, InvalidDigest},
     file_name::{FileName, InvalidFileName},
     filter::{Filter, FilterFields, InvalidFilter},

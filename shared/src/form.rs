@@ -1,15 +1,16 @@
-//! The multipart form of an upload.
+//! The multipart forms of an upload: for a new customization, and for a new version.
 //!
 //! ```
 //! use http::{HeaderMap, header::CONTENT_TYPE};
-//! use shared::form::{Form, FormLimits};
+//! use shared::form::{Form, FormKind, FormLimits};
 //!
 //! let mut headers = HeaderMap::new();
 //! headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=B".parse()?);
 //! let body = "--B\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nmy certificates\r\n--B--";
-//! let form = Form::read(&headers, &bytes::Bytes::from(body).into(), &FormLimits::PRODUCTION)?;
+//! let body = bytes::Bytes::from(body).into();
+//! let form = Form::read(FormKind::Create, &headers, &body, &FormLimits::PRODUCTION)?;
 //! assert_eq!(form.name.as_deref(), Some("my certificates"));
-//! assert_eq!(form.violations[0].field, "file", "a form must have a file");
+//! assert_eq!(form.violations[0].field, "file", "a new customization must have a file");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -28,7 +29,7 @@ use bytes::Bytes;
 
 use self::multipart::{Malformed, Part};
 use crate::{
-    domain::{FileName, Filter},
+    domain::{Digest, FileName, Filter},
     request::Body,
     violation::{self, Violation},
 };
@@ -57,6 +58,55 @@ impl FormLimits {
     };
 }
 
+/// The request that a form is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormKind {
+    /// Creates a customization: the file is required.
+    Create,
+    /// Changes a customization: at least one of file, name and description is required, and there
+    /// is no filter.
+    Update,
+}
+
+impl FormKind {
+    /// The fields of the form.
+    const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Create => &["file", "name", "description", "filter", "sha256"],
+            Self::Update => &["file", "name", "description", "sha256"],
+        }
+    }
+
+    /// The violation's message for a field that the form does not have.
+    fn unknown_field(self, name: &str) -> &'static str {
+        match self {
+            Self::Create => "is unknown; a form has file, name, description, filter and sha256",
+            Self::Update if name == "filter" => {
+                "cannot change; create another customization for another filter"
+            }
+            Self::Update => "is unknown; a form has file, name, description and sha256",
+        }
+    }
+
+    /// The violation of a form that has only the fields `given`, if it lacks one.
+    fn missing_field(self, given: &[String]) -> Option<Violation> {
+        let has = |name: &str| given.iter().any(|given| given == name);
+        match self {
+            Self::Create if !has("file") => {
+                Some(Violation::new("file", "is missing; give the customization's tar.gz"))
+            }
+            Self::Update if !has("file") && has("sha256") => {
+                Some(Violation::new("sha256", "needs a file: give the tar.gz of the new version"))
+            }
+            Self::Update if !["file", "name", "description"].into_iter().any(has) => {
+                let message = "has no field; give at least one of file, name and description";
+                Some(Violation::new("body", message))
+            }
+            Self::Create | Self::Update => None,
+        }
+    }
+}
+
 /// The valid fields of a form, and the violations of the invalid ones.
 #[derive(Debug, Default)]
 pub struct Form {
@@ -64,8 +114,10 @@ pub struct Form {
     pub file: Option<File>,
     /// The customization's name.
     pub name: Option<String>,
-    /// The customization's description.
+    /// The customization's description; empty if the field is.
     pub description: Option<String>,
+    /// The SHA-256 that the file must have.
+    pub sha256: Option<Digest>,
     /// The applications that the customization applies to.
     pub filter: Option<Filter>,
     /// The rules that the form breaks.
@@ -109,7 +161,12 @@ impl Form {
     ///
     /// [`FormError`]
     #[tracing::instrument(level = "debug", name = "form", skip_all)]
-    pub fn read(headers: &HeaderMap, body: &Body, limits: &FormLimits) -> Result<Self, FormError> {
+    pub fn read(
+        kind: FormKind,
+        headers: &HeaderMap,
+        body: &Body,
+        limits: &FormLimits,
+    ) -> Result<Self, FormError> {
         let mut content_types = headers.get_all(CONTENT_TYPE).iter();
         let (Some(content_type), None) = (content_types.next(), content_types.next()) else {
             return Err(FormError::NotAForm);
@@ -125,16 +182,15 @@ impl Form {
         if parts.iter().any(|part| part.name == "file" && part.content.len() > limits.file_bytes) {
             return Err(FormError::TooLarge);
         }
-        Ok(Self::from_parts(parts, limits))
+        Ok(Self::from_parts(kind, parts, limits))
     }
 
-    fn from_parts(parts: Vec<Part>, limits: &FormLimits) -> Self {
+    fn from_parts(kind: FormKind, parts: Vec<Part>, limits: &FormLimits) -> Self {
         let mut form = Self::default();
         let mut seen: Vec<String> = Vec::new();
         for part in parts {
-            let known = matches!(part.name.as_str(), "file" | "name" | "description" | "filter");
-            let result = if !known {
-                Err("is unknown; a form has file, name, description and filter".to_owned())
+            let result = if !kind.fields().contains(&part.name.as_str()) {
+                Err(kind.unknown_field(&part.name).to_owned())
             } else if seen.contains(&part.name) {
                 Err("is given more than once; give it once".to_owned())
             } else {
@@ -145,10 +201,7 @@ impl Form {
                 form.violations.push(Violation::new(violation::excerpt(&part.name), message));
             }
         }
-        if !seen.iter().any(|name| name == "file") {
-            let message = "is missing; give the customization's tar.gz";
-            form.violations.push(Violation::new("file", message));
-        }
+        form.violations.extend(kind.missing_field(&seen));
         form
     }
 
@@ -169,7 +222,13 @@ impl Form {
             }
             "description" => {
                 let description = text(part, 0..=limits.description_characters)?;
-                self.description = (!description.is_empty()).then(|| description.to_owned());
+                self.description = Some(description.to_owned());
+            }
+            "sha256" => {
+                // Tools print the digits in either case.
+                let digits = utf8(part)?.to_ascii_lowercase();
+                let digest = digits.parse().map_err(|_| "must be 64 hexadecimal digits")?;
+                self.sha256 = Some(digest);
             }
             _ => {
                 if part.content.len() > limits.filter_bytes {
@@ -206,7 +265,7 @@ fn text(part: &Part, range: RangeInclusive<usize>) -> Result<&str, String> {
 mod tests {
     use super::*;
 
-    fn read(parts: &[(&str, &[u8])]) -> Form {
+    fn read(kind: FormKind, parts: &[(&str, &[u8])]) -> Form {
         let parts = parts
             .iter()
             .map(|(name, content)| Part {
@@ -215,11 +274,15 @@ mod tests {
                 content: Bytes::copy_from_slice(content),
             })
             .collect();
-        Form::from_parts(parts, &FormLimits::PRODUCTION)
+        Form::from_parts(kind, parts, &FormLimits::PRODUCTION)
     }
 
     fn violations(parts: &[(&str, &[u8])]) -> Vec<(String, String)> {
-        let form = read(parts);
+        violations_of(FormKind::Create, parts)
+    }
+
+    fn violations_of(kind: FormKind, parts: &[(&str, &[u8])]) -> Vec<(String, String)> {
+        let form = read(kind, parts);
         form.violations.into_iter().map(|Violation { field, message }| (field, message)).collect()
     }
 
@@ -236,11 +299,54 @@ mod tests {
             ("name", "must have 1 to 128 characters"),
             ("description", "must be UTF-8 text"),
             ("filter.branch", "needs filter.product_key: name the product of the branch"),
-            ("color", "is unknown; a form has file, name, description and filter"),
+            ("color", "is unknown; a form has file, name, description, filter and sha256"),
             ("name", "is given more than once; give it once"),
             ("file", "is missing; give the customization's tar.gz"),
         ];
         assert_eq!(found, expected.map(|(field, message)| (field.into(), message.into())));
+    }
+
+    #[test]
+    fn a_change_needs_a_field_and_has_no_filter() {
+        let nothing = ("body", "has no field; give at least one of file, name and description");
+        let filter = ("filter", "cannot change; create another customization for another filter");
+        let color = ("color", "is unknown; a form has file, name, description and sha256");
+        let no_file = ("sha256", "needs a file: give the tar.gz of the new version");
+        let digest = Digest::of(b"").to_string();
+        let sha256: (&str, &[u8]) = ("sha256", digest.as_bytes());
+        let part = |name| (name, &b"{}"[..]);
+        for (parts, expected) in [
+            (vec![], vec![nothing]),
+            (vec![part("filter"), part("color")], vec![filter, color, nothing]),
+            (vec![sha256], vec![no_file]),
+            (vec![sha256, part("name")], vec![no_file]),
+            (vec![part("name")], vec![]),
+            (vec![part("description")], vec![]),
+            (vec![sha256, part("file")], vec![]),
+        ] {
+            let expected: Vec<(String, String)> = expected
+                .into_iter()
+                .map(|(field, message)| (field.into(), message.into()))
+                .collect();
+            assert_eq!(violations_of(FormKind::Update, &parts), expected);
+        }
+        let form = read(FormKind::Update, &[("description", b"")]);
+        assert_eq!(form.description.as_deref(), Some(""), "an empty description removes it");
+    }
+
+    #[test]
+    fn a_sha256_has_64_hexadecimal_digits_in_either_case() {
+        let digest = Digest::of(b"");
+        let (lower, upper) = (digest.to_string(), digest.to_string().to_uppercase());
+        for text in [&lower, &upper] {
+            let form = read(FormKind::Create, &[("file", b""), ("sha256", text.as_bytes())]);
+            assert_eq!((form.sha256, form.violations), (Some(digest), vec![]));
+        }
+        let message = "must be 64 hexadecimal digits".to_owned();
+        for bad in ["", &lower[1..], &format!("{lower}0"), &lower.replace('0', "g")] {
+            let found = violations(&[("file", b""), ("sha256", bad.as_bytes())]);
+            assert_eq!(found, [("sha256".to_owned(), message.clone())], "{bad}");
+        }
     }
 
     #[test]
@@ -277,8 +383,8 @@ mod tests {
             for content_type in content_types {
                 headers.append(CONTENT_TYPE, content_type.parse().unwrap());
             }
-            Form::read(&headers, &Bytes::from_static(b"--B--").into(), &FormLimits::PRODUCTION)
-                .err()
+            let body = Bytes::from_static(b"--B--").into();
+            Form::read(FormKind::Create, &headers, &body, &FormLimits::PRODUCTION).err()
         };
         assert_eq!(read(&["Multipart/Form-Data; boundary=B"]), None);
         let malformed = FormError::from(Malformed::Boundary);

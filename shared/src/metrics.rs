@@ -13,7 +13,9 @@
 //! | --- | --- | --- |
 //! | `ColdStarts` | count | processes that serve their first request |
 //! | `Creates` | count | new customizations, without replays of idempotency records |
-//! | `ArtifactBytes` | bytes | the size of the file of each new customization |
+//! | `NewVersions` | count | new versions of customizations, without replays of idempotency records |
+//! | `Removals` | count | removed customizations |
+//! | `ArtifactBytes` | bytes | the size of the file of each new customization and new version |
 //! | `Refusals`, by `problem` | count | requests that end with that problem, including internal errors |
 //! | `ArchiveRefusals`, by `rule` | count | archives refused by that rule |
 //! | `DynamoDbLatency`, `S3Latency`, `JwksEndpointLatency` | ms | the duration of each attempt |
@@ -33,6 +35,8 @@ const NAMESPACE: &str = "CatalogCustomizations";
 
 const COLD_STARTS: &str = "ColdStarts";
 const CREATES: &str = "Creates";
+const NEW_VERSIONS: &str = "NewVersions";
+const REMOVALS: &str = "Removals";
 const ARTIFACT_BYTES: &str = "ArtifactBytes";
 const REFUSALS: &str = "Refusals";
 const ARCHIVE_REFUSALS: &str = "ArchiveRefusals";
@@ -82,7 +86,9 @@ pub fn init(function_name: String) -> Result<(), BoxError> {
         .cloudwatch_namespace(NAMESPACE)
         .with_dimension("function_name", function_name)
         .init()?;
-    for count in [COLD_STARTS, CREATES, REFUSALS, ARCHIVE_REFUSALS, JWKS_REFRESHES] {
+    for count in
+        [COLD_STARTS, CREATES, NEW_VERSIONS, REMOVALS, REFUSALS, ARCHIVE_REFUSALS, JWKS_REFRESHES]
+    {
         describe_counter!(count, Unit::Count, "");
     }
     describe_histogram!(ARTIFACT_BYTES, Unit::Bytes, "");
@@ -115,7 +121,22 @@ pub fn cold_start() {
 /// Records a new customization and the size of its file.
 pub fn created(bytes: usize) {
     counter!(CREATES).increment(1);
+    artifact_bytes(bytes);
+}
+
+/// Records a new version of a customization and the size of its file.
+pub fn new_version(bytes: usize) {
+    counter!(NEW_VERSIONS).increment(1);
+    artifact_bytes(bytes);
+}
+
+fn artifact_bytes(bytes: usize) {
     histogram!(ARTIFACT_BYTES).record(u32::try_from(bytes).unwrap_or(u32::MAX));
+}
+
+/// Records a removed customization.
+pub fn removed() {
+    counter!(REMOVALS).increment(1);
 }
 
 /// Records a request that ends with the problem of this slug.

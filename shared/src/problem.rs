@@ -22,10 +22,11 @@ use uuid::Uuid;
 
 use crate::{
     csp::{AuthenticationError, TokenError},
+    domain::Removed,
     error::{BoxError, HandlerError},
     form::FormError,
     response::{EncodingError, Response, ResponseError, with_security_headers},
-    storage::StorageError,
+    storage::{StorageError, UpdateError},
     violation::Violation,
 };
 
@@ -59,6 +60,9 @@ pub enum Problem {
     /// The response fits only compressed, and the client does not accept gzip.
     #[error("The response is too large to be sent uncompressed; send Accept-Encoding: gzip.")]
     NotAcceptable,
+    /// The customization is removed, so it cannot change.
+    #[error("The customization is removed; create another one.")]
+    CustomizationRemoved,
     /// The filter matches no released application.
     #[error("No application that matches the filter has been released yet.")]
     ApplicationNotReleased,
@@ -89,6 +93,18 @@ impl From<StorageError> for Problem {
             StorageError::Refused { .. }
             | StorageError::Corrupt { .. }
             | StorageError::Dangling { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<UpdateError<Removed>> for Problem {
+    fn from(error: UpdateError<Removed>) -> Self {
+        match error {
+            UpdateError::CustomizationGone => Self::CustomizationNotFound,
+            UpdateError::CatalogGone => Self::CatalogNotFound,
+            UpdateError::KeyUsed(_) => Self::IdempotencyKeyReused,
+            UpdateError::Refused(Removed) => Self::CustomizationRemoved,
+            UpdateError::Storage(error) => error.into(),
         }
     }
 }
@@ -177,6 +193,9 @@ impl Problem {
             Self::NotFound => kind(StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::NotAcceptable => {
                 kind(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable")
+            }
+            Self::CustomizationRemoved => {
+                kind(StatusCode::CONFLICT, "customization-removed", "Customization removed")
             }
             Self::ApplicationNotReleased => {
                 kind(StatusCode::CONFLICT, "application-not-released", "Application not released")

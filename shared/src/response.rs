@@ -34,6 +34,14 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Respo
     Ok(response)
 }
 
+/// Builds a response without content.
+#[must_use]
+pub fn no_content() -> Response {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// Adds the security headers of every response: browsers must not guess the content type, and
 /// caches must not store the response unless it has another `Cache-Control`.
 #[must_use]

@@ -91,8 +91,16 @@ macro_rules! routes {
 routes! {
     /// Creates a customization from an uploaded archive.
     CreateCustomization: POST "/catalogs/{catalog_id}/customizations", Write;
+    /// Makes a new version of a customization, or changes its name or description.
+    UpdateCustomization: PATCH "/catalogs/{catalog_id}/customizations/{customization_id}", Write;
+    /// Removes a customization.
+    RemoveCustomization: DELETE "/catalogs/{catalog_id}/customizations/{customization_id}", Write;
+    /// Lists the customizations of a catalog.
+    ListCustomizations: GET "/catalogs/{catalog_id}/customizations", Read;
     /// Gets a customization and the builds of the applications that it affects.
     GetCustomization: GET "/catalogs/{catalog_id}/customizations/{customization_id}", Read;
+    /// Lists the versions of a customization.
+    ListVersions: GET "/catalogs/{catalog_id}/customizations/{customization_id}/versions", Read;
     /// Gets a download link for a customization's file.
     GetFile: GET "/catalogs/{catalog_id}/files/{digest}", Read;
 }

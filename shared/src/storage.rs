@@ -20,7 +20,7 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `catalogs` | catalogs, their applications, and the references of applications |
-//! | `customizations` | customizations, with optimistic locking |
+//! | `customizations` | customizations and their versions, with optimistic locking |
 //! | `builds` | build results |
 //! | `idempotency` | idempotency records |
 //! | `artifacts` | the uploaded files, in S3 |
@@ -47,10 +47,13 @@ pub use self::{
     aws::{AwsConfig, http_client, retry_config, timeout_config},
     builds::Builds,
     catalogs::Catalogs,
-    customizations::{CreateError, Customizations},
+    customizations::{
+        CreateError, CustomizationPage, Customizations, ListFilter, MAX_LISTED,
+        StoredCustomization, UpdateConditions, UpdateError,
+    },
     error::StorageError,
     idempotency::{IdempotencyKey, IdempotencyRecord, IdempotencyRecords},
-    item::{Item, Key, to_item},
+    item::{Item, Key, from_item, to_item},
     references::{ReferenceIds, ResolvedReferences},
     table::{Action, Condition, Table, TransactionOutcome},
 };

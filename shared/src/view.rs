@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::{
     domain::{
-        Customization, CustomizationId, CustomizationStatus, Digest, FileName, Filter, Id,
-        Timestamp, Version,
+        Artifact, Customization, CustomizationId, CustomizationStatus, CustomizationVersion,
+        Digest, FileName, Filter, Id, Timestamp, Version,
     },
     percent,
     routes::{BASE_PATH, Operation},
@@ -42,20 +42,26 @@ struct ArtifactView<'a> {
     filename: &'a FileName,
 }
 
-impl<'a> From<&'a Customization> for CustomizationFields<'a> {
-    fn from(customization: &'a Customization) -> Self {
-        let Customization { catalog_id, artifact, .. } = customization;
+impl<'a> ArtifactView<'a> {
+    fn new(catalog_id: &Id, artifact: &'a Artifact) -> Self {
         let digest = artifact.id.to_string();
         let path = Operation::GetFile.route().path_for(&[catalog_id.as_str(), &digest]);
         let filename = percent::encode(artifact.filename.as_str());
         Self {
+            id: artifact.id,
+            url: format!("{path}?filename={filename}"),
+            filename: &artifact.filename,
+        }
+    }
+}
+
+impl<'a> From<&'a Customization> for CustomizationFields<'a> {
+    fn from(customization: &'a Customization) -> Self {
+        let Customization { catalog_id, artifact, .. } = customization;
+        Self {
             id: customization.id,
             version: customization.version,
-            artifact: ArtifactView {
-                id: artifact.id,
-                url: format!("{path}?filename={filename}"),
-                filename: &artifact.filename,
-            },
+            artifact: ArtifactView::new(catalog_id, artifact),
             name: &customization.name,
             description: customization.description.as_deref(),
             catalog_id,
@@ -87,6 +93,28 @@ impl<'a> From<&'a Customization> for CustomizationSummary<'a> {
             fields: customization.into(),
             filter: customization.filter.as_ref(),
             _links: customization.into(),
+        }
+    }
+}
+
+/// A version of a customization.
+#[derive(Debug, Serialize)]
+pub struct VersionView<'a> {
+    version: Version,
+    artifact: ArtifactView<'a>,
+    created_by: &'a str,
+    created_at: Timestamp,
+}
+
+impl<'a> VersionView<'a> {
+    /// The view of a version of a customization of the catalog `catalog_id`.
+    #[must_use]
+    pub fn new(catalog_id: &Id, version: &'a CustomizationVersion) -> Self {
+        Self {
+            version: version.version,
+            artifact: ArtifactView::new(catalog_id, &version.artifact),
+            created_by: &version.created_by,
+            created_at: version.created_at,
         }
     }
 }
@@ -138,6 +166,19 @@ impl Link {
 pub fn customization_path(customization: &Customization) -> String {
     let id = customization.id.to_string();
     Operation::GetCustomization.route().path_for(&[customization.catalog_id.as_str(), &id])
+}
+
+/// The path of a page of a catalog's customizations.
+#[must_use]
+pub fn customizations_path(catalog_id: &Id, query: &[(&str, String)]) -> String {
+    let mut path = Operation::ListCustomizations.route().path_for(&[catalog_id.as_str()]);
+    for (index, (name, value)) in query.iter().enumerate() {
+        path.push(if index == 0 { '?' } else { '&' });
+        path.push_str(name);
+        path.push('=');
+        path.extend(percent::encode(value));
+    }
+    path
 }
 
 #[cfg(test)]

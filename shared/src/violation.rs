@@ -22,7 +22,8 @@ impl Violation {
 }
 
 /// Escapes and shortens a name that the client chose, for use in a message.
-pub(crate) fn excerpt(name: &str) -> String {
+#[must_use]
+pub fn excerpt(name: &str) -> String {
     let mut excerpt: String =
         name.chars().take(EXCERPT_CHARACTERS).flat_map(char::escape_debug).collect();
     if name.chars().nth(EXCERPT_CHARACTERS).is_some() {

@@ -24,6 +24,7 @@ use std::{
     path::Path,
 };
 
+use admin::pipeline::Target;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, stream};
 use local::{
@@ -67,6 +68,15 @@ pub const MISSING_CUSTOMIZATION: &str = "0192d3a4-5b6c-7def-8123-456789abcdef";
 
 /// An endpoint that refuses connections.
 pub const UNREACHABLE_ENDPOINT: &str = "http://127.0.0.1:1";
+
+/// The current version of a customization of the sample catalog, as the target of a report.
+pub fn target(customization_id: &str) -> Target {
+    Target {
+        catalog_id: SAMPLE_CATALOG.parse().expect("the identifier is valid"),
+        customization_id: customization_id.parse().expect("the identifier is valid"),
+        version: None,
+    }
+}
 
 /// The functions, built once for all tests.
 pub async fn binaries() -> Binaries {

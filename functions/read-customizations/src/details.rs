@@ -77,8 +77,10 @@ impl<'a> CustomizationDetails<'a> {
             .collect();
         let filter = customization.filter.as_ref();
         let filter = filter.map(|filter| FilterDetails::new(filter, references)).transpose()?;
+        // The result of an earlier version says nothing about the current one.
         let mut build_results: HashMap<_, _> = build_results
             .into_iter()
+            .filter(|result| result.version == customization.version)
             .map(|result| (result.application_id.clone(), result))
             .collect();
         let affected_releasables = applications

@@ -4,11 +4,10 @@
 use ::http::StatusCode;
 use shared::{
     app::{App, AuthorizedRequest},
-    domain::{Application, CustomizationId, Filter, Id},
+    domain::{Application, Filter, Id},
     problem::Problem,
     response::{self, Response},
     storage::{Catalogs, ReferenceIds},
-    telemetry,
 };
 
 use crate::{conditional, details::CustomizationDetails};
@@ -23,20 +22,14 @@ pub(crate) async fn handle(
     app: &App,
     request: &AuthorizedRequest<'_>,
 ) -> Result<Response, Problem> {
-    let id = request.request.path_parameter("customization_id");
-    let id: Option<CustomizationId> = id.and_then(|id| id.parse().ok());
-    let Some(id) = id.inspect(telemetry::record_customization) else {
-        app.require_catalog(request).await?;
-        return Err(Problem::CustomizationNotFound);
-    };
-    let customization = app.require_customization(request, id).await?;
+    let customization = app.require_customization(request).await?.customization;
 
     let filter = customization.filter.as_ref();
     // One after the other: two queries at once need a second connection, and its TLS handshake
     // takes longer than a query.
     let applications =
         affected_applications(&app.catalogs, &request.catalog_id, filter, MAX_APPLICATIONS).await?;
-    let build_results = app.builds.results(id).await?;
+    let build_results = app.builds.results(customization.id).await?;
     let mut ids = ReferenceIds::of_filter(filter);
     for application in &applications {
         ids.add_application(application);

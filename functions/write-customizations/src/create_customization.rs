@@ -9,7 +9,7 @@ use shared::{
         Artifact, Customization, CustomizationId, CustomizationStatus, Digest, Filter, Timestamp,
         Version,
     },
-    form::{File, Form, FormLimits},
+    form::{File, Form, FormKind, FormLimits},
     metrics,
     problem::Problem,
     response::{self, Response, ResponseError},
@@ -31,8 +31,8 @@ use crate::{
 
 const LIMITS: FormLimits = FormLimits::PRODUCTION;
 
-/// A valid upload.
-struct Upload {
+/// A valid new customization.
+struct NewCustomization {
     file: File,
     digest: Digest,
     name: String,
@@ -46,23 +46,23 @@ pub(crate) async fn handle(
     app: &App,
     request: &AuthorizedRequest<'_>,
 ) -> Result<Response, Problem> {
-    let form = Form::read(&request.request.headers, &request.request.body, &LIMITS);
-    let (file, filter) = match &form {
-        Ok(form) => (form.file.as_ref(), form.filter.as_ref()),
-        Err(_) => (None, None),
-    };
+    let (headers, body) = (&request.request.headers, &request.request.body);
+    let form = Form::read(FormKind::Create, headers, body, &LIMITS);
+    let read_form = form.as_ref().ok();
     // The archive is checked while the catalog is read.
-    let references = ReferenceIds::of_filter(filter);
-    let (references, checked_file) =
-        tokio::join!(app.require_catalog_with_references(request, &references), check_file(file),);
+    let references = ReferenceIds::of_filter(read_form.and_then(|form| form.filter.as_ref()));
+    let (references, checked_file) = tokio::join!(
+        app.require_catalog_with_references(request, &references),
+        archive_check::check(read_form),
+    );
     let references = references?;
-    let key = idempotency::key(&request.request.headers, &request.caller.user);
-    let upload = Upload::validate(form?, checked_file?, &references, key)?;
+    let key = idempotency::key(headers, &request.caller.user);
+    let new = NewCustomization::validate(form?, checked_file?, &references, key)?;
 
-    let fingerprint = upload.fingerprint()?;
+    let fingerprint = new.fingerprint()?;
     let (record, released) = tokio::join!(
-        find_idempotency_record(app, request, upload.idempotency_key),
-        any_released(app, request, upload.filter.as_ref()),
+        idempotency::find(app, request, new.idempotency_key),
+        any_released(app, request, new.filter.as_ref()),
     );
     if let Some(record) = record? {
         return replay(&record, fingerprint);
@@ -71,13 +71,14 @@ pub(crate) async fn handle(
         return Err(Problem::ApplicationNotReleased);
     }
 
-    let (digest, content) = (upload.digest, upload.file.content.clone());
+    let (digest, content) = (new.digest, new.file.content.clone());
     let file_bytes = content.len();
     app.artifacts.put(&request.catalog_id, digest, content).await?;
 
-    let key = upload.idempotency_key;
-    let customization = upload.into_customization(request);
-    let record = key.map(|key| (key, IdempotencyRecord::new(fingerprint, customization.clone())));
+    let key = new.idempotency_key;
+    let customization = new.into_customization(request);
+    let record =
+        key.map(|key| (key, IdempotencyRecord::new(fingerprint, Some(customization.clone()))));
     let record = record.as_ref().map(|(key, record)| (*key, record));
     match app.customizations.create(&request.caller.organization, &customization, record).await {
         Ok(()) => {
@@ -87,24 +88,6 @@ pub(crate) async fn handle(
         Err(CreateError::CatalogGone) => Err(Problem::CatalogNotFound),
         Err(CreateError::KeyUsed(record)) => replay(&record, fingerprint),
         Err(CreateError::Storage(error)) => Err(error.into()),
-    }
-}
-
-async fn check_file(file: Option<&File>) -> Result<Option<CheckedFile>, Problem> {
-    match file {
-        Some(file) => archive_check::check(file).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-async fn find_idempotency_record(
-    app: &App,
-    request: &AuthorizedRequest<'_>,
-    key: Option<IdempotencyKey>,
-) -> Result<Option<IdempotencyRecord>, StorageError> {
-    match key {
-        Some(key) => app.idempotency_records.find(&request.catalog_id, key).await,
-        None => Ok(None),
     }
 }
 
@@ -121,32 +104,33 @@ async fn any_released(
     }
 }
 
-impl Upload {
-    /// Combines the checked parts of an upload, or reports the violations of all fields together.
+impl NewCustomization {
+    /// Combines the checked parts of a new customization, or reports the violations of all fields together.
     fn validate(
         form: Form,
         checked_file: Option<CheckedFile>,
         references: &ResolvedReferences,
         idempotency_key: Result<Option<IdempotencyKey>, Violation>,
     ) -> Result<Self, Problem> {
-        let Form { file, name, description, filter, mut violations } = form;
+        let Form { file, name, description, filter, mut violations, .. } = form;
         let idempotency_key = idempotency_key.unwrap_or_else(|violation| {
             violations.push(violation);
             None
         });
-        let (digest, violation) =
-            checked_file.map(|checked| (checked.digest, checked.violation)).unzip();
-        violations.extend(violation.flatten());
+        let (digest, file_violations) =
+            checked_file.map(|checked| (checked.digest, checked.violations)).unzip();
+        violations.extend(file_violations.into_iter().flatten());
         violations.extend(unknown_references(filter.as_ref(), references));
         let (Some(file), Some(digest), true) = (file, digest, violations.is_empty()) else {
             return Err(Problem::Validation(violations));
         };
         let name =
             name.unwrap_or_else(|| file.name.stem().chars().take(LIMITS.name_characters).collect());
+        let description = description.filter(|text| !text.is_empty());
         Ok(Self { file, digest, name, description, filter, idempotency_key })
     }
 
-    /// The digest of the operation's name and of all fields of the upload.
+    /// The digest of the operation's name and all fields.
     fn fingerprint(&self) -> Result<Digest, ResponseError> {
         #[derive(Serialize)]
         struct Fields<'a> {
@@ -184,6 +168,7 @@ impl Upload {
             updated_at: None,
             removed_by: None,
             removed_at: None,
+            uploaded: None,
             revision: 1,
             change_id: Uuid::new_v4(),
         }
@@ -205,10 +190,9 @@ fn unknown_references(filter: Option<&Filter>, references: &ResolvedReferences) 
 
 /// Repeats the first response for the idempotency key if this request is the same.
 fn replay(record: &IdempotencyRecord, fingerprint: Digest) -> Result<Response, Problem> {
-    if record.fingerprint == fingerprint {
-        Ok(created(&record.customization)?)
-    } else {
-        Err(Problem::IdempotencyKeyReused)
+    match &record.customization {
+        Some(customization) if record.fingerprint == fingerprint => Ok(created(customization)?),
+        _ => Err(Problem::IdempotencyKeyReused),
     }
 }
 

@@ -1,7 +1,11 @@
 //! The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header-07).
 
 use ::http::{HeaderMap, HeaderValue};
-use shared::{storage::IdempotencyKey, violation::Violation};
+use shared::{
+    app::{App, AuthorizedRequest},
+    storage::{IdempotencyKey, IdempotencyRecord, StorageError},
+    violation::Violation,
+};
 
 const HEADER: &str = "idempotency-key";
 
@@ -19,6 +23,18 @@ pub(crate) fn key(headers: &HeaderMap, user: &str) -> Result<Option<IdempotencyK
             None => Err(violation()),
         },
         (Some(_), Some(_)) => Err(violation()),
+    }
+}
+
+/// Finds the idempotency record of a request with the key `key`.
+pub(crate) async fn find(
+    app: &App,
+    request: &AuthorizedRequest<'_>,
+    key: Option<IdempotencyKey>,
+) -> Result<Option<IdempotencyRecord>, StorageError> {
+    match key {
+        Some(key) => app.idempotency_records.find(&request.catalog_id, key).await,
+        None => Ok(None),
     }
 }
 

@@ -3,19 +3,23 @@
 mod archive_check;
 mod create_customization;
 mod idempotency;
+mod remove_customization;
+mod update_customization;
 
 use shared::{app::App, problem::Problem, request::Request, response::Response, routes::Operation};
 
 /// The function's role must allow exactly these IAM actions.
 pub const ACTIONS: [&str; 6] = [
-    // Reads the catalog, to check its owner, with the base image and product of a filter.
+    // Reads the catalog, to check its owner, with the customization to change, or with the base
+    // image and product of a filter.
     "dynamodb:BatchGetItem",
-    // Checks, in the transaction that creates a customization, that the catalog's owner is
+    // Checks, in the transaction that writes a customization, that the catalog's owner is
     // unchanged.
     "dynamodb:ConditionCheckItem",
-    // Reads the idempotency record.
+    // Reads the idempotency record; reads the customization again after a concurrent write.
     "dynamodb:GetItem",
-    // Writes the customization and the idempotency record, in one transaction.
+    // Writes the customization, the version that it replaces and the idempotency record, in one
+    // transaction.
     "dynamodb:PutItem",
     // Looks for a released application that the filter selects.
     "dynamodb:Query",
@@ -32,6 +36,11 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
     let request = app.authorize(request).await?;
     match request.operation {
         Operation::CreateCustomization => create_customization::handle(app, &request).await,
-        Operation::GetCustomization | Operation::GetFile => Err(Problem::NotFound),
+        Operation::UpdateCustomization => update_customization::handle(app, &request).await,
+        Operation::RemoveCustomization => remove_customization::handle(app, &request).await,
+        Operation::ListCustomizations
+        | Operation::GetCustomization
+        | Operation::ListVersions
+        | Operation::GetFile => Err(Problem::NotFound),
     }
 }

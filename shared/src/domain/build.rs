@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Id, Timestamp, open_enum::open_enum};
+use super::{Id, Timestamp, Version, open_enum::open_enum};
 
 open_enum! {
     /// The state of one application's build with a customization.
@@ -35,11 +35,19 @@ open_enum! {
 pub struct BuildResult {
     /// The application that was built.
     pub application_id: Id,
+    /// The version of the customization that it was built with. Results of earlier releases have
+    /// none: they are of the first version.
+    #[serde(default = "first")]
+    pub version: Version,
     /// The state of the build.
     pub status: BuildStatus,
     /// The cause, if the build failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+const fn first() -> Version {
+    Version::FIRST
 }
 
 /// The reason why a build failed.

@@ -42,9 +42,12 @@ pub struct Customization {
     /// The user who removed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_by: Option<String>,
-    /// The time of removal.
+    /// The time of removal. Set means removed, whatever the pipeline makes of the status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
+    /// The upload of the current version, if it is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Upload>,
     /// The number of writes so far, for optimistic locking: each write expects the revision that
     /// was read, and raises it by one.
     pub revision: u64,
@@ -53,12 +56,112 @@ pub struct Customization {
     pub change_id: Uuid,
 }
 
+/// The author and time of an upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// The user.
+    pub by: String,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// A change of a customization by a user. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The file of a new version.
+    pub artifact: Option<Artifact>,
+    /// The new name.
+    pub name: Option<String>,
+    /// The new description; an empty one removes the description.
+    pub description: Option<String>,
+}
+
+/// The customization is removed, and so cannot change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the customization is removed")]
+pub struct Removed;
+
 impl Customization {
     /// Returns true if it applies to every application of its catalog.
     #[must_use]
     pub fn is_global(&self) -> bool {
         self.filter.is_none()
     }
+
+    /// Returns true if it is removed.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.removed_at.is_some()
+    }
+
+    /// The current version, as it is kept when a new one replaces it.
+    #[must_use]
+    pub fn current_version(&self) -> CustomizationVersion {
+        let (created_by, created_at) = match &self.uploaded {
+            Some(Upload { by, at }) => (by, *at),
+            None => (&self.created_by, self.created_at),
+        };
+        CustomizationVersion {
+            version: self.version,
+            artifact: self.artifact.clone(),
+            created_by: created_by.clone(),
+            created_at,
+        }
+    }
+
+    /// Applies `change` on behalf of `user`. A new file makes a new version.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`]
+    pub fn change(&mut self, change: &Change, user: &str, now: Timestamp) -> Result<(), Removed> {
+        if self.is_removed() {
+            return Err(Removed);
+        }
+        if let Some(artifact) = &change.artifact {
+            self.version = self.version.next();
+            self.artifact = artifact.clone();
+            self.status = CustomizationStatus::UPDATED;
+            self.uploaded = Some(Upload { by: user.to_owned(), at: now });
+        }
+        if let Some(name) = &change.name {
+            self.name.clone_from(name);
+        }
+        if let Some(description) = &change.description {
+            self.description = Some(description.clone()).filter(|text| !text.is_empty());
+        }
+        self.updated_by = Some(user.to_owned());
+        self.updated_at = Some(now);
+        Ok(())
+    }
+
+    /// Removes the customization on behalf of `user`.
+    ///
+    /// # Errors
+    ///
+    /// [`Removed`] if it is removed already.
+    pub fn remove(&mut self, user: &str, now: Timestamp) -> Result<(), Removed> {
+        if self.is_removed() {
+            return Err(Removed);
+        }
+        self.status = CustomizationStatus::DELETED;
+        self.removed_by = Some(user.to_owned());
+        self.removed_at = Some(now);
+        Ok(())
+    }
+}
+
+/// A version of a customization: its file, and who uploaded it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomizationVersion {
+    /// The version.
+    pub version: Version,
+    /// The file.
+    pub artifact: Artifact,
+    /// The user who uploaded it.
+    pub created_by: String,
+    /// The time of the upload.
+    pub created_at: Timestamp,
 }
 
 /// The file of a customization.

@@ -18,6 +18,12 @@ impl Version {
     /// The version of a new customization.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0.get()
+    }
+
     /// Returns the next version.
     #[must_use]
     pub const fn next(self) -> Self {

@@ -1,20 +1,31 @@
-//! Customizations, written with optimistic locking.
+//! Customizations and their versions, written with optimistic locking.
 //!
 //! Each write raises the record's `revision`, on condition that the stored revision is the one that
 //! was read. So concurrent writes cannot undo each other. Each write also stores a random
 //! `change_id`: if a retry finds it in the table, the first attempt succeeded and its response was
 //! lost.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `list` | a page of a catalog's customizations, and their number |
+//! | `update` | changes |
 
-use uuid::Uuid;
+mod list;
+mod update;
 
+pub use self::{
+    list::{CustomizationPage, ListFilter, MAX_LISTED},
+    update::{UpdateConditions, UpdateError},
+};
 use super::{
-    backoff::Backoff,
     error::StorageError,
     idempotency::{self, IdempotencyKey, IdempotencyRecord},
     item::{self, Item, Key},
     table::{Action, Condition, Consistency, Table, TransactionOutcome},
 };
-use crate::domain::{Catalog, Customization, CustomizationId, Id, OrganizationId};
+use crate::domain::{
+    Catalog, Customization, CustomizationId, CustomizationVersion, Id, OrganizationId,
+};
 
 /// A customization could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +39,23 @@ pub enum CreateError {
     /// The table cannot be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// A customization as it was read, for an [update](Customizations::update).
+#[derive(Clone, Debug)]
+pub struct StoredCustomization {
+    /// The record.
+    pub customization: Customization,
+    /// The item, which may have attributes that this release does not know.
+    item: Item,
+}
+
+impl TryFrom<Item> for StoredCustomization {
+    type Error = StorageError;
+
+    fn try_from(item: Item) -> Result<Self, StorageError> {
+        Ok(Self { customization: item::from_item(item.clone())?, item })
+    }
 }
 
 /// Customizations in the table.
@@ -52,8 +80,9 @@ impl Customizations {
         &self,
         catalog_id: &Id,
         id: CustomizationId,
-    ) -> Result<Option<Customization>, StorageError> {
-        self.table.get(&Key::customization(catalog_id, id)).await
+    ) -> Result<Option<StoredCustomization>, StorageError> {
+        let item = self.table.get_item(&Key::customization(catalog_id, id)).await?;
+        item.map(StoredCustomization::try_from).transpose()
     }
 
     /// Reads a customization and its catalog in one request, to check ownership. The customization
@@ -67,12 +96,34 @@ impl Customizations {
         &self,
         catalog_id: &Id,
         id: CustomizationId,
-    ) -> Result<(Option<Catalog>, Result<Option<Customization>, StorageError>), StorageError> {
+    ) -> Result<(Option<Catalog>, Result<Option<StoredCustomization>, StorageError>), StorageError>
+    {
         let keys = [Key::catalog(catalog_id), Key::customization(catalog_id, id)];
         let mut items = self.table.get_batch(&keys, Consistency::Strong).await?;
         let [catalog, customization] = keys.map(|key| items.remove(&key));
-        let customization = customization.map(item::from_item).transpose();
+        let customization = customization.map(StoredCustomization::try_from).transpose();
         Ok((catalog.map(item::from_item).transpose()?, customization))
+    }
+
+    /// Reads the versions of `customization` that are earlier than its current one, newest first,
+    /// at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`]
+    pub async fn earlier_versions(
+        &self,
+        customization: &Customization,
+        limit: usize,
+    ) -> Result<Vec<CustomizationVersion>, StorageError> {
+        let partition = item::customizations_partition(&customization.catalog_id);
+        let query = self.table.query_prefix(partition, item::versions_prefix(customization.id));
+        let query = query.scan_index_forward(false);
+        let mut versions: Vec<CustomizationVersion> =
+            self.table.query_records("query versions", query, Some(limit)).await?;
+        // A new version since the customization was read has made its version an earlier one.
+        versions.retain(|earlier| earlier.version < customization.version);
+        Ok(versions)
     }
 
     /// Writes a new customization, if `owner` still owns the catalog. Its file must already be
@@ -116,60 +167,6 @@ impl Customizations {
             }
         }
     }
-
-    /// Applies `change` to a customization. If a concurrent write is first, reads the customization
-    /// again and retries with backoff. Returns the changed customization, or `None` if it does not
-    /// exist.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError`]
-    pub async fn update(
-        &self,
-        operation: &'static str,
-        catalog_id: &Id,
-        id: CustomizationId,
-        change: impl Fn(&mut Customization),
-    ) -> Result<Option<Customization>, StorageError> {
-        let key = Key::customization(catalog_id, id);
-        let mut backoff = Backoff::new();
-        loop {
-            let Some(stored) = self.table.get_item(&key).await? else { return Ok(None) };
-            let current: Customization = item::from_item(stored.clone())?;
-            let mut next = current.clone();
-            change(&mut next);
-            next.revision = current.revision + 1;
-            next.change_id = Uuid::new_v4();
-            let unchanged = Condition::new("revision = :revision");
-            let unchanged = unchanged.number(":revision", current.revision);
-            let item = replace_record(stored, &key, &current, &next)?;
-            match self.table.transact(operation, &[Action::Put(item, Some(unchanged))]).await? {
-                TransactionOutcome::Written => return Ok(Some(next)),
-                TransactionOutcome::ConditionFailed { item, .. } if has_change(&item, &next) => {
-                    return Ok(Some(next));
-                }
-                TransactionOutcome::ConditionFailed { .. } => {}
-            }
-            if !backoff.next().await {
-                return Err(StorageError::unavailable(operation, "every attempt met a conflict"));
-            }
-        }
-    }
-}
-
-/// Replaces the record `current` in `item` by `next`. Keeps unknown attributes, which a newer
-/// release may have written.
-fn replace_record(
-    mut item: Item,
-    key: &Key,
-    current: &Customization,
-    next: &Customization,
-) -> Result<Item, StorageError> {
-    for name in item::to_item(key, current)?.keys() {
-        item.remove(name);
-    }
-    item.extend(item::to_item(key, next)?);
-    Ok(item)
 }
 
 /// Returns true if an earlier attempt to write `next` has stored `item`.

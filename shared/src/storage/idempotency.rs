@@ -42,8 +42,10 @@ pub struct IdempotencyRecord {
     /// The digest of the operation and its fields. A request with the same key and another
     /// fingerprint is refused.
     pub fingerprint: Digest,
-    /// The customization that the request created, in its first state.
-    pub customization: Customization,
+    /// The customization that the request created, in its first state. A request that changed a
+    /// customization has none: its response has no body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customization: Option<Customization>,
     /// The end of the record's lifetime, in seconds since 1970. DynamoDB deletes the record some
     /// time later.
     expires_at: u64,
@@ -52,7 +54,7 @@ pub struct IdempotencyRecord {
 impl IdempotencyRecord {
     /// Creates a record whose lifetime begins now.
     #[must_use]
-    pub fn new(fingerprint: Digest, customization: Customization) -> Self {
+    pub fn new(fingerprint: Digest, customization: Option<Customization>) -> Self {
         Self { fingerprint, customization, expires_at: now() + LIFETIME.as_secs() }
     }
 

@@ -5,6 +5,7 @@
 //! | catalog | `CATALOG#<id>` | `CATALOG` |
 //! | application | `CATALOG#<id>` | `APPLICATION#<product>#<branch>#<base image>#<id>` |
 //! | customization | `CUSTOMIZATIONS#<catalog>` | `CUSTOMIZATION#<id>` |
+//! | earlier version | `CUSTOMIZATIONS#<catalog>` | `VERSION#<id>#<number, ten digits>` |
 //! | idempotency record | `CUSTOMIZATIONS#<catalog>` | `IDEMPOTENCY#<sha-256 of user and key>` |
 //! | build result | `CUSTOMIZATION#<id>` | `BUILD#<application>` |
 //! | base image | `BASE_IMAGE#<id>` | `BASE_IMAGE` |
@@ -22,7 +23,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::StorageError;
-use crate::domain::{Application, CustomizationId, Digest, Filter, Id};
+use crate::domain::{Application, CustomizationId, Digest, Filter, Id, Version};
 
 /// The attributes of an item, by name.
 pub type Item = HashMap<String, AttributeValue>;
@@ -54,8 +55,17 @@ impl Key {
     pub fn customization(catalog_id: &Id, id: CustomizationId) -> Self {
         Self {
             partition: customizations_partition(catalog_id),
-            sort: format!("CUSTOMIZATION#{id}"),
+            sort: format!("{CUSTOMIZATIONS_PREFIX}{id}"),
         }
+    }
+
+    /// The key of an earlier version of a customization.
+    #[must_use]
+    pub fn version(catalog_id: &Id, id: CustomizationId, version: Version) -> Self {
+        let prefix = versions_prefix(id);
+        // Ten digits hold every number, so that text sorts like numbers.
+        let sort = format!("{prefix}{:010}", version.number());
+        Self { partition: customizations_partition(catalog_id), sort }
     }
 
     /// The key of an idempotency record.
@@ -126,6 +136,9 @@ pub(super) const PRODUCT: &str = "PRODUCT";
 /// The sort key of a registry.
 pub(super) const REGISTRY: &str = "REGISTRY";
 
+/// The sort key prefix of customizations.
+pub(super) const CUSTOMIZATIONS_PREFIX: &str = "CUSTOMIZATION#";
+
 /// The sort key prefix of build results.
 pub(super) const BUILD_RESULTS_PREFIX: &str = "BUILD#";
 
@@ -134,8 +147,13 @@ pub(super) fn catalog_partition(id: &Id) -> String {
     format!("CATALOG#{id}")
 }
 
-/// The partition of a catalog's customizations and idempotency records.
-fn customizations_partition(catalog_id: &Id) -> String {
+/// The sort key prefix of a customization's earlier versions.
+pub(super) fn versions_prefix(id: CustomizationId) -> String {
+    format!("VERSION#{id}#")
+}
+
+/// The partition of a catalog's customizations, their earlier versions, and idempotency records.
+pub(super) fn customizations_partition(catalog_id: &Id) -> String {
     format!("CUSTOMIZATIONS#{catalog_id}")
 }
 
@@ -171,7 +189,11 @@ pub fn to_item(key: &Key, record: &impl Serialize) -> Result<Item, StorageError>
 }
 
 /// Converts `item` to the record that it holds.
-pub(super) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StorageError> {
+///
+/// # Errors
+///
+/// [`StorageError::Corrupt`] if the item lacks an attribute of the record.
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StorageError> {
     let key = Key::of(&item);
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
         .map_err(|source| StorageError::Corrupt { key: key.to_string(), source })
@@ -213,6 +235,15 @@ mod tests {
         let application = serde_json::from_value(application).unwrap();
         let key = Key::application(&"c".parse().unwrap(), &application);
         assert!((1_000..=1_024).contains(&key.sort.len()), "{} bytes", key.sort.len());
+    }
+
+    #[test]
+    fn keys_of_versions_sort_by_number() {
+        let (catalog_id, id) = ("c".parse().unwrap(), CustomizationId::generate());
+        let key = |version: &str| Key::version(&catalog_id, id, version.parse().unwrap()).sort;
+        let keys = ["v1", "v9", "v10", "v4294967295"].map(key);
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert!(keys.iter().all(|key| key.starts_with(&versions_prefix(id))));
     }
 
     #[test]

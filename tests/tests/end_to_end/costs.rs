@@ -3,18 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use admin::pipeline;
+use admin::pipeline::{self, BuildReport};
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use local::function::FunctionLimits;
-use shared::{
-    domain::{BuildResult, BuildStatus},
-    routes::Operation,
-};
+use shared::{domain::BuildStatus, routes::Operation};
 use tests::{
     api::Response,
     form::Form,
-    stack::{DEBIAN, KAFKA_ON_DEBIAN, ProxiedStack, REGISTRY, SAMPLE_CATALOG, TestStack},
+    stack::{DEBIAN, KAFKA_ON_DEBIAN, ProxiedStack, REGISTRY, SAMPLE_CATALOG, TestStack, target},
 };
 
 const RUNBOOK: &str = include_str!("../../../docs/operations.md");
@@ -110,14 +107,12 @@ fn bytes(value: &AttributeValue) -> usize {
 async fn the_runbook_lists_the_size_of_each_item() {
     let stack = TestStack::start().await;
     let id = stack.api().header("idempotency-key", "k").create(Form::kafka()).await.id();
-    let result = BuildResult {
+    let report = BuildReport {
         application_id: KAFKA_ON_DEBIAN.parse().unwrap(),
         status: BuildStatus::SUCCEEDED,
         failure: None,
     };
-    let catalog_id = SAMPLE_CATALOG.parse().unwrap();
-    let id_parsed = id.parse().unwrap();
-    pipeline::record_build(&stack.table(), &catalog_id, id_parsed, &result).await.unwrap();
+    pipeline::record_build(&stack.table(), &target(&id), report).await.unwrap();
 
     let contents = stack.contents().await;
     let catalog = format!("CATALOG#{SAMPLE_CATALOG}");

@@ -11,7 +11,7 @@ use shared::domain::CustomizationStatus;
 use tests::{
     api::{Api, Problem, Response},
     form::{Form, archive},
-    stack::{OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack},
+    stack::{OTHER_CATALOG, OTHER_ORGANIZATION, TestStack, target},
 };
 
 const HEADER: &str = "idempotency-key";
@@ -29,9 +29,7 @@ async fn a_replay_returns_the_first_response_and_writes_nothing() {
 
     // A later change of the customization does not change the replayed response.
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
-    let (catalog_id, customization_id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
-    let table = stack.table();
-    pipeline::set_status(&table, &catalog_id, customization_id, &started, "x").await.unwrap();
+    pipeline::set_status(&stack.table(), &target(&id), &started, "x").await.unwrap();
 
     let before = stack.contents().await;
     for _ in 0..3 {

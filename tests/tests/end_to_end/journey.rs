@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use admin::pipeline;
+use admin::pipeline::{self, BuildReport};
 use serde_json::{Value, json};
-use shared::domain::{
-    BuildResult, BuildStatus, CustomizationStatus, Digest, Failure, FailureCause,
-};
+use shared::domain::{BuildStatus, CustomizationStatus, Digest, Failure, FailureCause};
 use tests::{
     form::{Form, archive},
-    stack::{DEBIAN, KAFKA_ON_DEBIAN, SAMPLE_CATALOG, TestStack},
+    stack::{DEBIAN, KAFKA_ON_DEBIAN, SAMPLE_CATALOG, TestStack, target},
 };
 
 /// The identifiers of the sample catalog's applications without their last digit.
@@ -67,7 +65,6 @@ async fn a_get_returns_every_field_of_the_reference() {
     let created = api.create(Form::kafka()).await;
     let id = created.id();
     let table = stack.table();
-    let (catalog_id, customization_id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
     let failure = Failure {
         description: "An error happened when a release with customization was tried to be built"
             .into(),
@@ -75,14 +72,14 @@ async fn a_get_returns_every_field_of_the_reference() {
         error_date: Some("2023-03-03T00:59:52.762Z".to_owned().try_into().unwrap()),
         cause: Some(FailureCause::CUSTOMIZATION_BUILD_ERROR),
     };
-    let result = BuildResult {
+    let report = BuildReport {
         application_id: KAFKA_ON_DEBIAN.parse().unwrap(),
         status: BuildStatus::FAILED,
         failure: Some(failure),
     };
-    pipeline::record_build(&table, &catalog_id, customization_id, &result).await.unwrap();
+    pipeline::record_build(&table, &target(&id), report).await.unwrap();
     let deleted = CustomizationStatus::DELETED;
-    pipeline::set_status(&table, &catalog_id, customization_id, &deleted, "janedoe").await.unwrap();
+    pipeline::set_status(&table, &target(&id), &deleted, "janedoe").await.unwrap();
 
     let response = api.customization(&id).await;
     let body = response.json();
@@ -207,10 +204,9 @@ async fn an_unchanged_customization_is_a_304() {
     assert_eq!(unchanged.header("cache-control"), "private, no-cache");
 
     let started = CustomizationStatus::PROCESSING_CREATE_STARTED;
-    let (catalog_id, id) = (SAMPLE_CATALOG.parse().unwrap(), id.parse().unwrap());
     let table = stack.table();
-    pipeline::set_status(&table, &catalog_id, id, &started, "pipeline").await.unwrap();
-    let changed = api.header("if-none-match", &tag).customization(&id.to_string()).await;
+    pipeline::set_status(&table, &target(&id), &started, "pipeline").await.unwrap();
+    let changed = api.header("if-none-match", &tag).customization(&id).await;
     assert_eq!(
         (changed.status, &changed.json()["status"]),
         (200, &json!("PROCESSING_CREATE_STARTED"))

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io::Read, iter};
 
 use admin::{
-    pipeline,
+    pipeline::{self, BuildReport},
     records::{self, Record},
 };
 use fastrand::Rng;
@@ -11,13 +11,13 @@ use flate2::read::GzDecoder;
 use read_customizations::affected_applications;
 use serde_json::{Value, json};
 use shared::{
-    domain::{Application, BaseImage, BuildResult, BuildStatus, Id, Product, Release},
+    domain::{Application, BaseImage, BuildStatus, Id, Product, Release},
     storage::Catalogs,
 };
 use tests::{
     api::Problem,
     form::Form,
-    stack::{REGISTRY, SAMPLE_CATALOG, TestStack},
+    stack::{REGISTRY, SAMPLE_CATALOG, TestStack, target},
 };
 
 /// Enough applications that their items need several pages of 1 MB, DynamoDB's limit of a page.
@@ -72,13 +72,12 @@ async fn every_page_of_a_large_catalog_is_read() {
 
     let api = stack.api();
     let id = api.create(Form::upload()).await.id();
-    let result = BuildResult {
+    let report = BuildReport {
         application_id: application(APPLICATIONS - 1).application_id,
         status: BuildStatus::SUCCEEDED,
         failure: None,
     };
-    let customization_id = id.parse().unwrap();
-    pipeline::record_build(&table, &catalog_id, customization_id, &result).await.unwrap();
+    pipeline::record_build(&table, &target(&id), report).await.unwrap();
 
     let body = api.customization(&id).await.json();
     let releasables = body["affected_releasables"].as_array().unwrap();

@@ -4,7 +4,7 @@ use archive::ArchiveLimits;
 use bytes::Bytes;
 use shared::{
     domain::Digest,
-    form::{Form, FormLimits},
+    form::{Form, FormKind, FormLimits},
     lambda::Event,
 };
 
@@ -37,7 +37,8 @@ pub fn parse_event(event: &[u8]) -> Result<Event> {
 /// The form is invalid.
 pub fn parse_form(event: &Event) -> Result<Bytes> {
     let request = &event.request;
-    let form = Form::read(&request.headers, &request.body, &FormLimits::PRODUCTION)?;
+    let form =
+        Form::read(FormKind::Create, &request.headers, &request.body, &FormLimits::PRODUCTION)?;
     let file = form.file.filter(|_| form.violations.is_empty()).ok_or("the form is invalid")?;
     Ok(file.content)
 }
