@@ -85,6 +85,39 @@ impl Api {
         self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}")).await
     }
 
+    /// Updates a customization of the sample catalog.
+    pub async fn update(&self, id: &str, form: Form) -> Response {
+        self.update_in(SAMPLE_CATALOG, id, form).await
+    }
+
+    /// Updates a customization of a catalog.
+    pub async fn update_in(&self, catalog: &str, id: &str, form: Form) -> Response {
+        let (content_type, body) = form.finish();
+        let path = format!("/v1/catalogs/{catalog}/customizations/{id}");
+        self.header("content-type", &content_type).send(Method::PATCH, &path, body).await
+    }
+
+    /// Removes a customization of the sample catalog.
+    pub async fn remove(&self, id: &str) -> Response {
+        self.remove_in(SAMPLE_CATALOG, id).await
+    }
+
+    /// Removes a customization of a catalog.
+    pub async fn remove_in(&self, catalog: &str, id: &str) -> Response {
+        let path = format!("/v1/catalogs/{catalog}/customizations/{id}");
+        self.send(Method::DELETE, &path, Vec::new()).await
+    }
+
+    /// Lists the customizations of the sample catalog, with this query string.
+    pub async fn list(&self, query: &str) -> Response {
+        self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations?{query}")).await
+    }
+
+    /// Lists the versions of a customization of the sample catalog.
+    pub async fn versions(&self, id: &str) -> Response {
+        self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}/versions")).await
+    }
+
     /// Gets a path of the API, or an absolute URL.
     pub async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, Vec::new()).await
@@ -191,6 +224,13 @@ impl Response {
         self.json()["id"].as_str().expect("a customization has an id").to_owned()
     }
 
+    /// Asserts that the response is a 204 without content.
+    #[track_caller]
+    pub fn assert_no_content(&self) {
+        assert_eq!((self.status, &self.body[..]), (204, &b""[..]), "{:?}", self.body);
+        assert_eq!(self.header("cache-control"), "no-store");
+    }
+
     /// Asserts that the response is exactly this problem: status, headers and body.
     #[track_caller]
     pub fn assert_problem(&self, problem: &Problem) {
@@ -276,6 +316,13 @@ impl Problem {
         "application-not-released",
         "Application not released",
         "No application that matches the filter has been released yet.",
+    );
+    /// The customization is removed.
+    pub const CUSTOMIZATION_REMOVED: Self = problem(
+        409,
+        "customization-removed",
+        "Customization removed",
+        "The customization is removed; create another one.",
     );
     /// The idempotency key was used with another request.
     pub const KEY_REUSED: Self = problem(

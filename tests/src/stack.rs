@@ -110,6 +110,11 @@ impl Contents {
         self.with_prefix(catalog, "CUSTOMIZATION#")
     }
 
+    /// The earlier versions of a catalog's customizations, by identifier and number.
+    pub fn earlier_versions(&self, catalog: &str) -> BTreeMap<&str, &Item> {
+        self.with_prefix(catalog, "VERSION#")
+    }
+
     /// The idempotency records of a catalog by the hash of user and key.
     pub fn idempotency_records(&self, catalog: &str) -> BTreeMap<&str, &Item> {
         self.with_prefix(catalog, "IDEMPOTENCY#")
@@ -123,27 +128,45 @@ impl Contents {
 
     /// Asserts the invariants that hold after any fault:
     ///
-    /// - The file of each customization is stored and has the recorded digest.
-    /// - The customization of each idempotency record exists.
+    /// - The file of each version of each customization is stored and has the recorded digest.
+    /// - A customization has exactly the versions from the first to the current one.
+    /// - The customization of each idempotency record of a create exists.
     /// - No two idempotency records have the same customization.
     pub fn assert_consistent(&self) {
         let catalogs = self.items.keys().filter(|(_, sk)| sk == "CATALOG");
         for catalog in catalogs.filter_map(|(pk, _)| pk.strip_prefix("CATALOG#")) {
             let customizations = self.customizations(catalog);
+            let mut earlier_versions = self.earlier_versions(catalog);
             for (id, record) in &customizations {
                 assert_eq!(record["id"].as_s().unwrap(), id);
-                let digest = text(&record["artifact"], "id");
-                let stored = self.objects.get(&format!("{catalog}/{digest}"));
-                let stored = stored.map(ToString::to_string);
-                assert_eq!(stored.as_deref(), Some(digest), "file of customization {id}");
+                self.assert_stored(catalog, record);
+                let version = record["version"].as_s().unwrap();
+                let current: u32 = version.strip_prefix('v').unwrap().parse().unwrap();
+                for number in 1..current {
+                    let key = format!("{id}#{number:010}");
+                    let earlier = earlier_versions.remove(&*key).expect("an earlier version");
+                    assert_eq!(earlier["version"].as_s().unwrap(), &format!("v{number}"));
+                    self.assert_stored(catalog, earlier);
+                }
             }
+            assert_eq!(earlier_versions, BTreeMap::new(), "no version past the current one");
             let mut ids = BTreeSet::new();
             for (key, record) in self.idempotency_records(catalog) {
-                let id = text(&record["customization"], "id");
+                let Some(customization) = record.get("customization") else { continue };
+                let id = text(customization, "id");
                 assert!(customizations.contains_key(id), "{id} of record {key} does not exist");
                 assert!(ids.insert(id), "{id} has two idempotency records");
             }
         }
+    }
+}
+
+impl Contents {
+    /// Asserts that the file of a version is stored and has the recorded digest.
+    fn assert_stored(&self, catalog: &str, version: &Item) {
+        let digest = text(&version["artifact"], "id");
+        let stored = self.objects.get(&format!("{catalog}/{digest}")).map(ToString::to_string);
+        assert_eq!(stored.as_deref(), Some(digest), "the file of {version:?}");
     }
 }
 

@@ -44,6 +44,7 @@ async fn the_runbook_lists_the_store_operations_of_each_request() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
     let keyed = api.header("idempotency-key", "k");
+    let keyed2 = api.header("idempotency-key", "k2");
     let take_operations = || (dynamodb.take_operations(), s3.take_operations());
     // Discards the operations of the cold start.
     drop(take_operations());
@@ -80,6 +81,40 @@ async fn the_runbook_lists_the_store_operations_of_each_request() {
     row(get, "get", 200, &api.customization(&created.id()).await);
     let conditional = api.header("if-none-match", read.header("etag"));
     row(get, "get, unchanged (304)", 304, &conditional.customization(&created.id()).await);
+    let update = Some(Operation::UpdateCustomization);
+    let (id, renamed) = (created.id(), Form::new().text("name", "n"));
+    row(update, "new version", 204, &api.update(&id, Form::upload()).await);
+    row(
+        update,
+        "new version, with an idempotency key",
+        204,
+        &keyed2.update(&id, Form::upload()).await,
+    );
+    row(
+        update,
+        "new version, repeated with its idempotency key",
+        204,
+        &keyed2.update(&id, Form::upload()).await,
+    );
+    row(update, "name or description", 204, &api.update(&id, renamed).await);
+    row(
+        update,
+        "new version, refused for its form or archive",
+        400,
+        &api.update(&id, Form::new()).await,
+    );
+    row(Some(Operation::ListVersions), "versions", 200, &api.versions(&id).await);
+    row(Some(Operation::RemoveCustomization), "remove", 204, &api.remove(&id).await);
+    row(Some(Operation::RemoveCustomization), "remove, again", 204, &api.remove(&id).await);
+    row(
+        update,
+        "new version, of a removed customization",
+        409,
+        &api.update(&id, Form::upload()).await,
+    );
+    row(Some(Operation::ListCustomizations), "list, of up to a page", 200, &api.list("").await);
+    let page = api.list("page=2&page_size=2").await;
+    row(Some(Operation::ListCustomizations), "list, the second page of more", 200, &page);
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     row(Some(Operation::GetFile), "get a file's link", 200, &api.get(&file).await);
     row(None, "any, refused for its token", 401, &api.headers(&[]).get(&file).await);
@@ -106,7 +141,9 @@ fn bytes(value: &AttributeValue) -> usize {
 #[tokio::test]
 async fn the_runbook_lists_the_size_of_each_item() {
     let stack = TestStack::start().await;
-    let id = stack.api().header("idempotency-key", "k").create(Form::kafka()).await.id();
+    let api = stack.api().header("idempotency-key", "k");
+    let id = api.create(Form::kafka()).await.id();
+    stack.api().update(&id, Form::upload()).await.assert_no_content();
     let report = BuildReport {
         application_id: KAFKA_ON_DEBIAN.parse().unwrap(),
         status: BuildStatus::SUCCEEDED,
@@ -121,6 +158,7 @@ async fn the_runbook_lists_the_size_of_each_item() {
         ("catalog", &*catalog, "CATALOG"),
         ("application", &catalog, &format!("APPLICATION#apache_kafka#2#{DEBIAN}#")),
         ("customization", &customizations, "CUSTOMIZATION#"),
+        ("earlier version", &customizations, "VERSION#"),
         ("idempotency record", &customizations, "IDEMPOTENCY#"),
         ("build result", &format!("CUSTOMIZATION#{id}"), "BUILD#"),
         ("base image", &format!("BASE_IMAGE#{DEBIAN}"), "BASE_IMAGE"),

@@ -41,7 +41,7 @@ const CONCURRENT_CASES: usize = 32;
 /// The response to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// 200 or 201.
+    /// 200, 201 or 204.
     Success,
     /// 503.
     Unavailable,
@@ -152,6 +152,56 @@ const CALLS: &[StoreCall] = &[
         "PRODUCT#",
         &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
     ),
+    (
+        Operation::UpdateCustomization,
+        "BatchGetItem",
+        "CUSTOMIZATION#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
+    ),
+    (
+        Operation::UpdateCustomization,
+        "GetItem",
+        "IDEMPOTENCY#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
+    ),
+    (Operation::UpdateCustomization, "PUT", "", &[ANY, S3, UPLOAD]),
+    (
+        Operation::UpdateCustomization,
+        "TransactWriteItems",
+        "",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, TRANSACTION],
+    ),
+    (
+        Operation::RemoveCustomization,
+        "BatchGetItem",
+        "CUSTOMIZATION#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
+    ),
+    (
+        Operation::RemoveCustomization,
+        "TransactWriteItems",
+        "",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, TRANSACTION],
+    ),
+    (
+        Operation::ListCustomizations,
+        "BatchGetItem",
+        "CATALOG#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
+    ),
+    (
+        Operation::ListCustomizations,
+        "Query",
+        "CUSTOMIZATION#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
+    ),
+    (
+        Operation::ListVersions,
+        "BatchGetItem",
+        "CUSTOMIZATION#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
+    ),
+    (Operation::ListVersions, "Query", "VERSION#", &[ANY, INCOMPLETE_RESPONSE, DYNAMODB]),
     (Operation::GetFile, "BatchGetItem", "CATALOG#", &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH]),
     (Operation::GetFile, "HEAD", "", &[ANY, INCOMPLETE_RESPONSE, S3]),
 ];
@@ -218,8 +268,22 @@ impl Case {
         api.header("idempotency-key", "the-key").create_in(name, form).await
     }
 
+    /// Makes a new version. Only the read of the idempotency record needs a key; without one, a
+    /// lost response must not make another version.
+    async fn update(&self, api: &Api, id: &str) -> Response {
+        let file = Tarball::new().file("new", self.name.as_bytes()).gzip();
+        let form = Form::new().file("certs.tar.gz", &file);
+        let has_key = self.text == "IDEMPOTENCY#";
+        let api = if has_key { api.header("idempotency-key", "update") } else { api.clone() };
+        api.update_in(&self.name, id, form).await
+    }
+
+    fn path(&self, id: &str) -> String {
+        format!("/v1/catalogs/{}/customizations/{id}", self.name)
+    }
+
     async fn get(&self, api: &Api, id: &str) -> Response {
-        api.get(&format!("/v1/catalogs/{}/customizations/{id}", self.name)).await
+        api.get(&self.path(id)).await
     }
 
     /// The text that `FAULT` selects.
@@ -236,7 +300,9 @@ impl Case {
             ("PUT" | "HEAD", _) => (&stack.s3, format!("/{}/", self.name)),
             (_, "PRODUCT#") => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
             (_, "BUILD#") => (&stack.dynamodb, text(id)),
-            (_, "IDEMPOTENCY#") => (&stack.dynamodb, format!("CUSTOMIZATIONS#{}", self.name)),
+            ("Query", "CUSTOMIZATION#" | "VERSION#") | (_, "IDEMPOTENCY#") => {
+                (&stack.dynamodb, format!("CUSTOMIZATIONS#{}", self.name))
+            }
             _ => (&stack.dynamodb, format!("CATALOG#{}", self.name)),
         };
         let texts = vec![case_text, text(self.text)];
@@ -248,8 +314,14 @@ impl Case {
     fn assert_outcome(&self, response: &Response, injected: &InjectedFault) {
         match self.outcome {
             Success => {
-                let created = self.operation == Operation::CreateCustomization;
-                let status = if created { 201 } else { 200 };
+                let status = match self.operation {
+                    Operation::CreateCustomization => 201,
+                    Operation::UpdateCustomization | Operation::RemoveCustomization => 204,
+                    Operation::ListCustomizations
+                    | Operation::GetCustomization
+                    | Operation::ListVersions
+                    | Operation::GetFile => 200,
+                };
                 assert_eq!(response.status, status, "{:?}", response.body);
             }
             Unavailable => response.assert_problem(&Problem::UNAVAILABLE),
@@ -262,18 +334,17 @@ impl Case {
         let api = stack.stack.api();
         match self.operation {
             Operation::CreateCustomization => self.run_create(stack, &api).await,
+            Operation::UpdateCustomization => self.run_update(stack, &api).await,
+            Operation::RemoveCustomization => self.run_remove(stack, &api).await,
+            Operation::ListCustomizations => self.run_list(stack, &api).await,
             Operation::GetCustomization => self.run_get(stack, &api).await,
+            Operation::ListVersions => self.run_list_versions(stack, &api).await,
             Operation::GetFile => self.run_get_file(stack, &api).await,
         }
     }
 
-    async fn run_create(&self, stack: &ProxiedStack, api: &Api) {
-        let injected = self.inject(stack, "");
-        let response = self.create(api).await;
-        self.assert_outcome(&response, &injected);
-        injected.stop();
-
-        let stored = stored_customizations(stack, &self.name).await;
+    /// Returns true if the transaction is carried out, or may be despite the response.
+    fn has_written(&self) -> bool {
         let may_have_written = self.call == "TransactWriteItems"
             && matches!(
                 self.fault,
@@ -284,7 +355,17 @@ impl Case {
                     | ForeignResponse
                     | FalseConflict
             );
-        let expected = usize::from(self.outcome == Success || may_have_written);
+        self.outcome == Success || may_have_written
+    }
+
+    async fn run_create(&self, stack: &ProxiedStack, api: &Api) {
+        let injected = self.inject(stack, "");
+        let response = self.create(api).await;
+        self.assert_outcome(&response, &injected);
+        injected.stop();
+
+        let stored = stored_customizations(stack, &self.name).await;
+        let expected = usize::from(self.has_written());
         assert_eq!(stored.len(), expected, "a failed create stores nothing");
 
         let retry = self.create(api).await;
@@ -298,18 +379,70 @@ impl Case {
         assert_eq!(stored_customizations(stack, &self.name).await, [id]);
     }
 
-    async fn run_get(&self, stack: &ProxiedStack, api: &Api) {
+    async fn run_update(&self, stack: &ProxiedStack, api: &Api) {
         let id = self.create(api).await.id();
         let injected = self.inject(stack, &id);
-        let response = self.get(api, &id).await;
+        let response = self.update(api, &id).await;
         self.assert_outcome(&response, &injected);
         injected.stop();
 
-        let retry = self.get(api, &id).await;
-        assert_eq!(retry.json()["affected_releasables"][0]["application_id"], *self.name);
+        let version = async || self.get(api, &id).await.json()["version"].clone();
+        let expected = if self.has_written() { "v2" } else { "v1" };
+        assert_eq!(version().await, expected, "a version is neither lost nor doubled");
+        self.update(api, &id).await.assert_no_content();
+        // With the same idempotency key, the retry is no further version.
+        let is_replay = self.text == "IDEMPOTENCY#";
+        let expected = if self.has_written() && !is_replay { "v3" } else { "v2" };
+        assert_eq!(version().await, expected);
+    }
+
+    async fn run_remove(&self, stack: &ProxiedStack, api: &Api) {
+        let id = self.create(api).await.id();
+        let injected = self.inject(stack, &id);
+        let response = api.remove_in(&self.name, &id).await;
+        self.assert_outcome(&response, &injected);
+        injected.stop();
+
+        let before = self.get(api, &id).await.json();
+        assert_eq!(before["status"] == "DELETED", self.has_written());
+        api.remove_in(&self.name, &id).await.assert_no_content();
+        let after = self.get(api, &id).await.json();
+        assert_eq!(after["status"], "DELETED");
+        if self.has_written() {
+            assert_eq!(after, before, "a second removal changes nothing");
+        }
+    }
+
+    async fn run_list(&self, stack: &ProxiedStack, api: &Api) {
+        let id = self.create(api).await.id();
+        self.run_read(stack, api, &id, &format!("/v1/catalogs/{}/customizations", self.name)).await;
+    }
+
+    async fn run_list_versions(&self, stack: &ProxiedStack, api: &Api) {
+        let id = self.create(api).await.id();
+        self.update(api, &id).await.assert_no_content();
+        self.run_read(stack, api, &id, &format!("{}/versions", self.path(&id))).await;
+    }
+
+    /// Gets `path`, with the fault and without. Both responses must be equal if the first succeeds.
+    async fn run_read(&self, stack: &ProxiedStack, api: &Api, id: &str, path: &str) {
+        let injected = self.inject(stack, id);
+        let response = api.get(path).await;
+        self.assert_outcome(&response, &injected);
+        injected.stop();
+
+        let retry = api.get(path).await;
+        assert_eq!(retry.status, 200, "{:?}", retry.body);
         if self.outcome == Success {
             assert_eq!(retry.body, response.body);
         }
+    }
+
+    async fn run_get(&self, stack: &ProxiedStack, api: &Api) {
+        let id = self.create(api).await.id();
+        self.run_read(stack, api, &id, &self.path(&id)).await;
+        let body = self.get(api, &id).await.json();
+        assert_eq!(body["affected_releasables"][0]["application_id"], *self.name);
     }
 
     async fn run_get_file(&self, stack: &ProxiedStack, api: &Api) {
@@ -352,10 +485,16 @@ async fn the_fault_table_covers_every_store_call_of_every_operation() {
             Operation::CreateCustomization => {
                 api.header("idempotency-key", "k").create(Form::kafka()).await
             }
+            Operation::UpdateCustomization => {
+                api.header("idempotency-key", "u").update(&created.id(), Form::upload()).await
+            }
+            Operation::RemoveCustomization => api.remove(&created.id()).await,
+            Operation::ListCustomizations => api.list("").await,
             Operation::GetCustomization => api.customization(&created.id()).await,
+            Operation::ListVersions => api.versions(&created.id()).await,
             Operation::GetFile => api.get(&file).await,
         };
-        assert!(matches!(response.status, 200 | 201), "{operation:?}: {:?}", response.body);
+        assert!(matches!(response.status, 200 | 201 | 204), "{operation:?}: {:?}", response.body);
         let rows = CALLS.iter().filter(|(row_operation, ..)| *row_operation == operation);
         let covered: BTreeSet<_> = rows.map(|(_, call, ..)| (*call).to_owned()).collect();
         assert_eq!(take_calls(), covered, "{operation:?}");
@@ -398,7 +537,10 @@ async fn each_fault_has_its_outcome_and_no_write_is_lost_or_duplicated() {
     contents.assert_consistent();
     for case in &cases {
         assert_eq!(contents.customizations(&case.name).len(), 1, "{case:?}");
-        assert_eq!(contents.idempotency_records(&case.name).len(), 1, "{case:?}");
+        let has_second_key =
+            case.operation == Operation::UpdateCustomization && case.text == "IDEMPOTENCY#";
+        let records = 1 + usize::from(has_second_key);
+        assert_eq!(contents.idempotency_records(&case.name).len(), records, "{case:?}");
     }
     if selected.is_empty() {
         assert_refused_writes_are_not_found(&stack, &contents).await;

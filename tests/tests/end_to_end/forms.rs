@@ -18,7 +18,7 @@ const CONTROL: &str = "the file name must not hold control or bidirectional form
 const TOO_LONG: &str = "the file name must be at most 255 bytes";
 const NOT_A_FILE: &str = "the file name must not be . or ..";
 const MISSING: &str = "is missing; give the customization's tar.gz";
-const UNKNOWN: &str = "is unknown; a form has file, name, description and filter";
+const UNKNOWN: &str = "is unknown; a form has file, name, description, filter and sha256";
 const TWICE: &str = "is given more than once; give it once";
 
 /// A form with a valid file whose part has this `Content-Disposition`.

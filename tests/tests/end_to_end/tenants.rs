@@ -26,14 +26,37 @@ enum RequestKind {
     CreateWithFilter,
     CreateWithKey,
     CreateWithoutFile,
+    Update,
+    UpdateWithKey,
+    UpdateWithoutField,
+    Remove,
+    List,
+    ListWithUnknownParameter,
     Get,
+    ListVersions,
     GetFile,
     GetFileWithoutName,
 }
 
 impl RequestKind {
-    const CREATES: [Self; 4] =
-        [Self::Create, Self::CreateWithFilter, Self::CreateWithKey, Self::CreateWithoutFile];
+    /// The requests to a catalog as a whole.
+    const OF_CATALOG: [Self; 6] = [
+        Self::Create,
+        Self::CreateWithFilter,
+        Self::CreateWithKey,
+        Self::CreateWithoutFile,
+        Self::List,
+        Self::ListWithUnknownParameter,
+    ];
+    /// The requests to one customization.
+    const OF_CUSTOMIZATION: [Self; 6] = [
+        Self::Update,
+        Self::UpdateWithKey,
+        Self::UpdateWithoutField,
+        Self::Remove,
+        Self::Get,
+        Self::ListVersions,
+    ];
     const GET_FILES: [Self; 2] = [Self::GetFile, Self::GetFileWithoutName];
 
     const fn operation(self) -> Operation {
@@ -42,12 +65,19 @@ impl RequestKind {
             | Self::CreateWithFilter
             | Self::CreateWithKey
             | Self::CreateWithoutFile => Operation::CreateCustomization,
+            Self::Update | Self::UpdateWithKey | Self::UpdateWithoutField => {
+                Operation::UpdateCustomization
+            }
+            Self::Remove => Operation::RemoveCustomization,
+            Self::List | Self::ListWithUnknownParameter => Operation::ListCustomizations,
             Self::Get => Operation::GetCustomization,
+            Self::ListVersions => Operation::ListVersions,
             Self::GetFile | Self::GetFileWithoutName => Operation::GetFile,
         }
     }
 
-    /// Sends a request to the resource `id` of `catalog`. A create ignores `id`.
+    /// Sends a request to the resource `id` of `catalog`. A request to the catalog as a whole
+    /// ignores `id`.
     async fn send(self, api: &Api, catalog: &str, id: &str) -> Response {
         let filter = json!({"product_key": "apache_kafka", "branch": "2"});
         match self {
@@ -58,7 +88,21 @@ impl RequestKind {
                 api.create_in(catalog, Form::upload().filter(filter)).await
             }
             Self::CreateWithoutFile => api.create_in(catalog, Form::new().filter(filter)).await,
+            Self::Update => api.update_in(catalog, id, Form::upload()).await,
+            Self::UpdateWithKey => {
+                let api = api.header("idempotency-key", "k");
+                api.update_in(catalog, id, Form::upload()).await
+            }
+            Self::UpdateWithoutField => api.update_in(catalog, id, Form::new()).await,
+            Self::Remove => api.remove_in(catalog, id).await,
+            Self::List => api.get(&format!("/v1/catalogs/{catalog}/customizations")).await,
+            Self::ListWithUnknownParameter => {
+                api.get(&format!("/v1/catalogs/{catalog}/customizations?color=red")).await
+            }
             Self::Get => api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}")).await,
+            Self::ListVersions => {
+                api.get(&format!("/v1/catalogs/{catalog}/customizations/{id}/versions")).await
+            }
             Self::GetFile => {
                 api.get(&format!("/v1/catalogs/{catalog}/files/{id}?filename=x")).await
             }
@@ -96,19 +140,21 @@ async fn a_resource_of_another_organization_is_indistinguishable_from_a_missing_
 
     let missing_digest = "0".repeat(64);
     let mut cases = Vec::new();
-    for kind in RequestKind::CREATES {
+    for kind in RequestKind::OF_CATALOG {
         cases.push((kind, (SAMPLE_CATALOG, ""), (MISSING_CATALOG, ""), Problem::CATALOG_NOT_FOUND));
     }
-    for (foreign, missing) in [
-        ((SAMPLE_CATALOG, id), (MISSING_CATALOG, id)),
-        ((SAMPLE_CATALOG, id), (MISSING_CATALOG, MISSING_CUSTOMIZATION)),
-        ((SAMPLE_CATALOG, MISSING_CUSTOMIZATION), (MISSING_CATALOG, MISSING_CUSTOMIZATION)),
-        ((SAMPLE_CATALOG, "x"), (MISSING_CATALOG, "x")),
-    ] {
-        cases.push((RequestKind::Get, foreign, missing, Problem::CATALOG_NOT_FOUND));
+    for kind in RequestKind::OF_CUSTOMIZATION {
+        for (foreign, missing) in [
+            ((SAMPLE_CATALOG, id), (MISSING_CATALOG, id)),
+            ((SAMPLE_CATALOG, id), (MISSING_CATALOG, MISSING_CUSTOMIZATION)),
+            ((SAMPLE_CATALOG, MISSING_CUSTOMIZATION), (MISSING_CATALOG, MISSING_CUSTOMIZATION)),
+            ((SAMPLE_CATALOG, "x"), (MISSING_CATALOG, "x")),
+        ] {
+            cases.push((kind, foreign, missing, Problem::CATALOG_NOT_FOUND));
+        }
+        let (foreign, missing) = ((OTHER_CATALOG, id), (OTHER_CATALOG, MISSING_CUSTOMIZATION));
+        cases.push((kind, foreign, missing, Problem::CUSTOMIZATION_NOT_FOUND));
     }
-    let (foreign, missing) = ((OTHER_CATALOG, id), (OTHER_CATALOG, MISSING_CUSTOMIZATION));
-    cases.push((RequestKind::Get, foreign, missing, Problem::CUSTOMIZATION_NOT_FOUND));
     for kind in RequestKind::GET_FILES {
         let (foreign, missing) = ((SAMPLE_CATALOG, digest), (MISSING_CATALOG, digest));
         cases.push((kind, foreign, missing, Problem::CATALOG_NOT_FOUND));
@@ -129,6 +175,7 @@ async fn a_resource_of_another_organization_is_indistinguishable_from_a_missing_
             response.assert_problem(&problem);
             (comparable(&response), dynamodb.take_operations(), s3.take_operations())
         };
+        let (foreign_catalog, _) = foreign;
         let foreign = observe(foreign).await;
         assert_eq!(foreign, observe(missing).await);
         let (_, dynamodb_operations, s3_operations) = foreign;
@@ -137,7 +184,9 @@ async fn a_resource_of_another_organization_is_indistinguishable_from_a_missing_
             ["BatchGetItem"],
             "nothing more is read before the ownership check"
         );
-        assert!(s3_operations.is_empty() || kind == RequestKind::GetFile, "{s3_operations:?}");
+        let asks_for_file = kind == RequestKind::GetFile && foreign_catalog == OTHER_CATALOG;
+        let expected: &[&str] = if asks_for_file { &["HEAD"] } else { &[] };
+        assert_eq!(s3_operations, expected);
     }
     assert_eq!(stack.contents().await, before);
 }
