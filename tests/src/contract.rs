@@ -258,9 +258,10 @@ fn check_values(
         if !seen.insert(name) {
             violations.push(format!("the {subject} is repeated"));
         }
-        match (fields.get(name), value.parse::<i64>()) {
+        // A number or boolean is a text too, so the schema decides.
+        match (fields.get(name), serde_json::from_str::<Value>(value)) {
             (None, _) => violations.push(format!("the {subject} is not documented")),
-            (Some(field), Ok(number)) if field.schema.is_valid(&number.into()) => {}
+            (Some(field), Ok(scalar)) if field.schema.is_valid(&scalar) => {}
             (Some(field), _) => check(&subject, &field.schema, &value.as_str().into(), violations),
         }
     }

@@ -34,8 +34,9 @@ async fn a_missing_resource_or_route_is_not_found() {
         (Method::GET, "/v1"),
         (Method::POST, "/"),
         (Method::GET, "/v1/catalogs"),
-        (Method::DELETE, "/v1/catalogs/a/customizations/b"),
-        (Method::GET, "/v1/catalogs/a/customizations"),
+        (Method::PUT, "/v1/catalogs/a/customizations/b"),
+        (Method::DELETE, "/v1/catalogs/a/customizations"),
+        (Method::POST, "/v1/catalogs/a/customizations/b/versions"),
     ] {
         api.send(method, path, Vec::new()).await.assert_problem(&Problem::NOT_FOUND);
     }

@@ -63,7 +63,7 @@ async fn a_request_that_reaches_no_function_has_the_gateway_response_of_the_temp
     for (method, path) in [
         (Method::GET, "/v1"),
         (Method::POST, "/v1/catalogs/c/customizations/"),
-        (Method::DELETE, "/v1/catalogs/c/customizations/i"),
+        (Method::PUT, "/v1/catalogs/c/customizations/i"),
         (Method::POST, "/"),
     ] {
         let response = api.send(method, path, Vec::new()).await;

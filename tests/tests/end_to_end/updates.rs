@@ -300,7 +300,7 @@ async fn eight_concurrent_clients_make_eight_successive_versions() {
 
 #[tokio::test]
 async fn a_lost_response_without_a_key_makes_one_version_even_if_another_write_follows() {
-    let ProxiedStack { stack, dynamodb, .. } = ProxiedStack::start(FunctionLimits::AWS).await;
+    let ProxiedStack { stack, dynamodb, s3: _s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
     let id = api.create(Form::upload()).await.id();
     for (fault, expected) in [(Fault::LoseResponse, "v2"), (Fault::FalseConflict, "v3")] {
@@ -318,7 +318,7 @@ async fn a_lost_response_without_a_key_makes_one_version_even_if_another_write_f
 async fn a_conflict_is_retried_until_the_deadline() {
     let limits =
         FunctionLimits { invocation_timeout: Duration::from_secs(4), ..FunctionLimits::AWS };
-    let ProxiedStack { stack, dynamodb, .. } = ProxiedStack::start(limits).await;
+    let ProxiedStack { stack, dynamodb, s3: _s3 } = ProxiedStack::start(limits).await;
     let api = stack.api();
     let id = api.create(Form::upload()).await.id();
     let before = stack.contents().await;
@@ -334,7 +334,8 @@ async fn a_conflict_is_retried_until_the_deadline() {
 #[tokio::test]
 async fn a_catalog_that_changes_its_owner_during_an_update_is_not_found() {
     for is_removal in [false, true] {
-        let ProxiedStack { stack, dynamodb, .. } = ProxiedStack::start(FunctionLimits::AWS).await;
+        let ProxiedStack { stack, dynamodb, s3: _s3 } =
+            ProxiedStack::start(FunctionLimits::AWS).await;
         let api = stack.api();
         let id = api.create(Form::upload()).await.id();
         let matcher = RequestMatcher { operation: "TransactWriteItems", texts: Vec::new() };
