@@ -189,6 +189,41 @@ async fn build_results_and_statuses_are_recorded_and_returned() {
 }
 
 #[tokio::test]
+async fn a_late_report_changes_nothing_and_says_so() {
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    let id = api.create(Form::kafka()).await.id();
+    api.update(&id, Form::upload()).await.assert_no_content();
+    let target = ["--table", "customizations", "--catalog", SAMPLE_CATALOG, "--customization", &id];
+    let application = ["--application", KAFKA_ON_DEBIAN];
+    let report = async |command: &str, version: &str, options: &[&str]| {
+        let version = ["--version", version];
+        admin(&stack, &[&[command][..], &target, &version, options].concat()).await
+    };
+    let succeeded = [&application[..], &["--status", "SUCCEEDED"]].concat();
+    let failed = [&application[..], &["--status", "FAILED"]].concat();
+    let late = "nothing changed: the report is of an earlier version than v2\n";
+    let done = format!("recorded SUCCEEDED for application {KAFKA_ON_DEBIAN}\n");
+    assert_eq!(stdout(&report("record-build", "v2", &succeeded).await), done);
+    assert_eq!(stdout(&report("record-build", "v1", &failed).await), late);
+    let started = ["--status", "PROCESSING_CREATE_STARTED"];
+    assert_eq!(stdout(&report("set-status", "v1", &started).await), late);
+    let body = api.customization(&id).await.json();
+    assert_eq!(body["affected_releasables"][0]["status"], "SUCCEEDED");
+    assert_eq!(body["status"], "UPDATED");
+
+    let missing = "error: the customization has no version v3; its current version is v2\n";
+    assert_eq!(stderr(&report("record-build", "v3", &succeeded).await), missing);
+    assert_eq!(stderr(&report("set-status", "v3", &started).await), missing);
+    assert!(stderr(&report("set-status", "3", &started).await).contains("invalid value '3'"));
+
+    api.remove(&id).await.assert_no_content();
+    let removed = "nothing changed: the customization is removed\n";
+    assert_eq!(stdout(&report("set-status", "v2", &started).await), removed);
+    assert_eq!(api.customization(&id).await.json()["status"], "DELETED");
+}
+
+#[tokio::test]
 async fn an_invalid_build_result_or_status_is_refused() {
     let stack = TestStack::start().await;
     let filter = json!({"product_key": "postgresql"});

@@ -1,5 +1,5 @@
-//! SIGKILL during a burst of creates: every acknowledged create is durable, and every other one is
-//! stored once or not at all.
+//! SIGKILL during a burst of creates and updates: every acknowledged write is durable, and every
+//! other one is stored once or not at all.
 
 use std::{
     collections::BTreeMap,
@@ -36,70 +36,86 @@ const STORE_ROUNDS: u64 = 6;
 /// Rounds of the test that kills the functions.
 const FUNCTION_ROUNDS: u64 = 6;
 
-/// Upper bound of the number of acknowledged creates before the kill.
+/// Upper bound of the number of acknowledged writes before the kill.
 const MAX_ACKNOWLEDGED: usize = 24;
 
-/// A create that a client has sent.
+/// A create or an update that a client has sent.
 #[derive(Debug)]
-struct Create {
+struct Write {
     /// The idempotency key.
     key: String,
     file: Vec<u8>,
-    /// The customization in the 201, if the client received one.
+    /// The customization of an update.
+    updated: Option<String>,
+    /// The customization that the client knows to be written.
     acknowledged: Option<String>,
 }
 
-impl Create {
-    fn new(key: String, rng: &mut Rng) -> Self {
+impl Write {
+    fn new(key: String, updated: Option<&str>, rng: &mut Rng) -> Self {
         let mut bytes = vec![0; rng.usize(..50_000)];
         rng.fill(&mut bytes);
         let file = Tarball::new().file(&key, &bytes).gzip();
-        Self { key, file, acknowledged: None }
+        Self { key, file, updated: updated.map(str::to_owned), acknowledged: None }
     }
 
-    /// Sends the request. Returns the customization, or `None` without a 201.
+    /// Sends the request. Returns the customization, or `None` if the request does not succeed.
     async fn send(&self, api: &Api) -> Option<String> {
         let (content_type, body) = Form::new().file("certs.tar.gz", &self.file).finish();
         let api = api.header("content-type", &content_type);
         let api = api.header("idempotency-key", &self.key);
         let path = format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations");
-        let response = api.try_send(Method::POST, &path, body).await.ok()?;
-        (response.status == 201).then(|| response.id())
+        match &self.updated {
+            None => {
+                let response = api.try_send(Method::POST, &path, body).await.ok()?;
+                (response.status == 201).then(|| response.id())
+            }
+            Some(id) => {
+                let path = format!("{path}/{id}");
+                let response = api.try_send(Method::PATCH, &path, body).await.ok()?;
+                (response.status == 204).then(|| id.clone())
+            }
+        }
     }
 
-    /// Asserts that the customization can be read and its file downloaded.
+    /// Asserts that the customization can be read, has this file in one of its versions, and that
+    /// the file can be downloaded.
     async fn assert_readable(&self, api: &Api, id: &str) {
-        let body = api.customization(id).await.json();
-        assert_eq!(body["id"], id);
+        assert_eq!(api.customization(id).await.json()["id"], id);
         let digest = Digest::of(&self.file);
-        assert_eq!(body["artifact"]["id"], digest.to_string());
-        let location = api.get(body["artifact"]["url"].as_str().unwrap()).await.json();
+        let versions = api.versions(id).await.json();
+        let versions = versions["items"].as_array().unwrap().iter();
+        let mut artifacts = versions.map(|version| &version["artifact"]);
+        let artifact = artifacts.find(|artifact| artifact["id"] == digest.to_string()).unwrap();
+        let location = api.get(artifact["url"].as_str().unwrap()).await.json();
         let download = api.headers(&[]).get(location["url"].as_str().unwrap()).await;
         assert_eq!((download.status, Digest::of(&download.body)), (200, digest));
     }
 }
 
-/// Runs eight clients that create one customization after another, and calls `kill` meanwhile.
-/// Returns all creates that they sent.
-async fn burst(api: &Api, round: u64, kill: impl AsyncFnOnce(&mut Rng)) -> Vec<Create> {
+/// Runs eight clients that send one write after another, in turn creates and updates of the
+/// customization `busy`. Calls `kill` meanwhile. Returns all writes that they sent.
+async fn burst(api: &Api, busy: &str, round: u64, kill: impl AsyncFnOnce(&mut Rng)) -> Vec<Write> {
     let mut rng = Rng::with_seed(round);
     let (acknowledged, done) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
-            let (api, mut rng) = (api.clone(), rng.fork());
+            let (api, busy, mut rng) = (api.clone(), busy.to_owned(), rng.fork());
             let (acknowledged, done) = (Arc::clone(&acknowledged), Arc::clone(&done));
             tokio::spawn(async move {
-                let mut creates = Vec::new();
+                let mut writes = Vec::new();
                 while !done.load(Ordering::SeqCst) {
-                    let key = format!("{round}-{client}-{}", creates.len());
-                    let mut create = Create::new(key, &mut rng);
-                    create.acknowledged = create.send(&api).await;
-                    if create.acknowledged.is_some() {
+                    let number = writes.len();
+                    let updated = ((client + number) % 2 == 0).then_some(&*busy);
+                    let mut write =
+                        Write::new(format!("{round}-{client}-{number}"), updated, &mut rng);
+                    write.acknowledged = write.send(&api).await;
+                    if write.acknowledged.is_some() {
                         acknowledged.fetch_add(1, Ordering::SeqCst);
                     }
-                    creates.push(create);
+                    writes.push(write);
                 }
-                creates
+                writes
             })
         })
         .collect();
@@ -110,26 +126,26 @@ async fn burst(api: &Api, round: u64, kill: impl AsyncFnOnce(&mut Rng)) -> Vec<C
     tokio::time::sleep(Duration::from_millis(rng.u64(..20))).await;
     kill(&mut rng).await;
     done.store(true, Ordering::SeqCst);
-    let mut creates = Vec::new();
+    let mut writes = Vec::new();
     for client in clients {
-        creates.extend(client.await.unwrap());
+        writes.extend(client.await.unwrap());
     }
-    creates
+    writes
 }
 
-/// Asserts that every acknowledged create is readable, and that a retry of every create returns its
-/// customization. Returns the customization of each key.
-async fn assert_durable(api: &Api, creates: Vec<Create>) -> BTreeMap<String, String> {
-    let checks = creates.into_iter().map(|create| {
+/// Asserts that every acknowledged write is readable, and that a retry of every write succeeds with
+/// the same customization. Returns the customization of each key.
+async fn assert_durable(api: &Api, writes: Vec<Write>) -> BTreeMap<String, String> {
+    let checks = writes.into_iter().map(|write| {
         let api = api.clone();
         tokio::spawn(async move {
-            if let Some(id) = &create.acknowledged {
-                create.assert_readable(&api, id).await;
+            if let Some(id) = &write.acknowledged {
+                write.assert_readable(&api, id).await;
             }
-            let id = create.send(&api).await.expect("the retry succeeds");
-            assert_eq!(create.acknowledged.as_ref().unwrap_or(&id), &id);
-            create.assert_readable(&api, &id).await;
-            (create.key, id)
+            let id = write.send(&api).await.expect("the retry succeeds");
+            assert_eq!(write.acknowledged.as_ref().unwrap_or(&id), &id);
+            write.assert_readable(&api, &id).await;
+            (write.key, id)
         })
     });
     let checks: Vec<_> = checks.collect();
@@ -141,14 +157,23 @@ async fn assert_durable(api: &Api, creates: Vec<Create>) -> BTreeMap<String, Str
     customizations
 }
 
-/// Asserts that the stores hold exactly these customizations, consistently.
-fn assert_stored(contents: &Contents, customizations: &BTreeMap<String, String>) {
+/// Asserts that the stores hold exactly these writes, consistently: one customization for each key
+/// of a create, and one version of `busy` for each key of an update.
+fn assert_stored(contents: &Contents, busy: &str, customizations: &BTreeMap<String, String>) {
     contents.assert_consistent();
-    let mut expected: Vec<_> = customizations.values().map(String::as_str).collect();
+    let updates = customizations.values().filter(|id| *id == busy).count();
+    let mut expected: Vec<_> = customizations
+        .values()
+        .map(String::as_str)
+        .filter(|id| *id != busy)
+        .chain([busy])
+        .collect();
     expected.sort_unstable();
     let stored = contents.customizations(SAMPLE_CATALOG);
+    let version = stored[busy]["version"].as_s().unwrap().clone();
+    assert_eq!(version, format!("v{}", 1 + updates));
     assert_eq!(stored.into_keys().collect::<Vec<_>>(), expected);
-    assert_eq!(contents.idempotency_records(SAMPLE_CATALOG).len(), expected.len());
+    assert_eq!(contents.idempotency_records(SAMPLE_CATALOG).len(), customizations.len());
 }
 
 /// The data directory of a stack in a test's directory.
@@ -157,25 +182,26 @@ fn data_dir(directory: &TempDir) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_stack_keeps_every_acknowledged_create() {
+async fn a_killed_stack_keeps_every_acknowledged_write() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = data_dir(&directory);
     let start = async || Local::start(&["--port", "0", "--data-dir", &data_dir]).await;
     let api = |stack: &Local| Api::new(stack.url.clone(), Token::default());
     let mut customizations = BTreeMap::new();
     let mut stack = start().await;
+    let busy = api(&stack).create(Form::upload()).await.id();
     for round in 0..STACK_ROUNDS {
-        let creates = burst(&api(&stack), round, async |_| {
+        let writes = burst(&api(&stack), &busy, round, async |_| {
             let processes = [vec![stack.pid()], process::children(stack.pid())].concat();
             join_all(processes.into_iter().map(process::kill)).await;
         })
         .await;
         stack = start().await;
-        customizations.extend(assert_durable(&api(&stack), creates).await);
+        customizations.extend(assert_durable(&api(&stack), writes).await);
     }
     stack.process.kill().await.unwrap();
     let stack = TestStack::start_on(directory).await;
-    assert_stored(&stack.contents().await, &customizations);
+    assert_stored(&stack.contents().await, &busy, &customizations);
 }
 
 /// The embedded stores in a process of their own: `local stores`.
@@ -206,7 +232,7 @@ impl Stores {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_stores_keep_every_acknowledged_create() {
+async fn killed_stores_keep_every_acknowledged_write() {
     // The table and the bucket each have their own process, so that one can be killed alone.
     let [table_dir, bucket_dir] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let mut table = Stores::start(&table_dir).await;
@@ -219,11 +245,12 @@ async fn killed_stores_keep_every_acknowledged_create() {
     };
     set_endpoints(&table, &bucket);
     let api = stack.stack.api();
+    let busy = api.create(Form::upload()).await.id();
     let mut customizations = BTreeMap::new();
     for round in 0..STORE_ROUNDS {
         // In turn: the table alone, the bucket alone, both at once.
         let (kills_table, kills_bucket) = (round % 3 != 1, round % 3 != 0);
-        let creates = burst(&api, round, async |_| {
+        let writes = burst(&api, &busy, round, async |_| {
             let killed = [(kills_table, table.local.pid()), (kills_bucket, bucket.local.pid())];
             let killed = killed.into_iter().filter_map(|(kills, pid)| kills.then_some(pid));
             join_all(killed.map(process::kill)).await;
@@ -236,26 +263,27 @@ async fn killed_stores_keep_every_acknowledged_create() {
             set_endpoints(&table, &bucket);
         })
         .await;
-        customizations.extend(assert_durable(&api, creates).await);
+        customizations.extend(assert_durable(&api, writes).await);
     }
     join_all([table, bucket].map(|stores| process::kill(stores.local.pid()))).await;
     let items = TestStack::start_on(table_dir).await.contents().await.items;
     let objects = TestStack::start_on(bucket_dir).await.contents().await.objects;
-    assert_stored(&Contents { items, objects }, &customizations);
+    assert_stored(&Contents { items, objects }, &busy, &customizations);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_functions_leave_no_partial_writes() {
     let stack = TestStack::start().await;
     let api = stack.api();
+    let busy = api.create(Form::upload()).await.id();
     let mut customizations = BTreeMap::new();
     for round in 0..FUNCTION_ROUNDS {
-        let creates = burst(&api, round, async |rng| {
+        let writes = burst(&api, &busy, round, async |rng| {
             let functions = process::functions(&stack);
             process::kill(*rng.choice(&functions).expect("a function is running")).await;
         })
         .await;
-        customizations.extend(assert_durable(&api, creates).await);
+        customizations.extend(assert_durable(&api, writes).await);
     }
-    assert_stored(&stack.contents().await, &customizations);
+    assert_stored(&stack.contents().await, &busy, &customizations);
 }
