@@ -8,6 +8,7 @@ mod creates;
 mod deployments;
 mod gets;
 mod instructions;
+mod lists;
 mod report;
 mod transports;
 mod wrapper;
@@ -104,10 +105,15 @@ pub(crate) async fn measure(options: Options) -> Result {
         if lambda_cpu { None } else { Callgrind::find(directory.path().to_owned(), once) };
     let bench = Bench { functions, events, callgrind, once };
 
+    // First, while the catalogs have no other customizations.
+    let lists = lists::measure(&bench, &stores.table()).await?;
     let mut report = Report::new(once);
     cold_starts::measure(&bench, &mut report).await?;
     creates::measure(&bench, &mut report).await?;
     gets::measure(&bench, &mut report).await?;
+    for row in lists {
+        report.add(row);
+    }
     for function in FunctionName::ALL {
         let bytes = fs::metadata(binaries.of(function))?.len();
         let bytes = Transports::both(bytes);

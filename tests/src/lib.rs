@@ -20,6 +20,7 @@
 //! | --- | --- |
 //! | [`stack`] | a stack for each test, and the content of its stores |
 //! | [`api`] | HTTP client of the API, responses and expected problems |
+//! | [`capacity`] | capacity units that requests to DynamoDB consume |
 //! | [`contract`] | validation of requests and responses against openapi.yaml |
 //! | [`form`] | builder of multipart forms, valid or not |
 //! | [`jwt`] | builder of forged tokens |
@@ -40,6 +41,7 @@
 )]
 
 pub mod api;
+pub mod capacity;
 pub mod contract;
 pub mod form;
 pub mod iam;

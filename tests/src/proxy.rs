@@ -51,7 +51,10 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::iam::{self, Permission};
+use crate::{
+    capacity::{self, Capacity},
+    iam::{self, Permission},
+};
 
 /// A running proxy. Dropping it stops it from accepting connections.
 #[derive(Debug)]
@@ -70,6 +73,7 @@ struct State {
     operations: Mutex<Vec<String>>,
     traces: Mutex<Vec<String>>,
     permissions: Mutex<BTreeSet<Permission>>,
+    capacity: Mutex<Capacity>,
     rules: Mutex<Vec<Rule>>,
     idle_fault: watch::Sender<IdleFault>,
     connections: AtomicUsize,
@@ -184,6 +188,7 @@ impl Proxy {
             operations: Mutex::default(),
             traces: Mutex::default(),
             permissions: Mutex::default(),
+            capacity: Mutex::default(),
             rules: Mutex::default(),
             idle_fault: watch::Sender::new(IdleFault::Close),
             connections: AtomicUsize::new(0),
@@ -226,6 +231,11 @@ impl Proxy {
     /// The IAM permissions that the requests since the last call require.
     pub fn take_permissions(&self) -> BTreeSet<Permission> {
         mem::take(&mut *lock(&self.state.permissions))
+    }
+
+    /// The capacity units that the requests since the last call consumed.
+    pub fn take_capacity(&self) -> Capacity {
+        mem::take(&mut *lock(&self.state.capacity))
     }
 
     /// Injects `fault` into later requests that match.
@@ -478,14 +488,20 @@ impl State {
     async fn forward(&self, head: &Head, body: Bytes) -> io::Result<Vec<u8>> {
         let uri = format!("{}{}", lock(&self.endpoint), head.path);
         let uri: Uri = uri.parse().map_err(io::Error::other)?;
+        let operation = head.dynamodb_operation();
+        let body = if operation.is_some() { capacity::ask(body) } else { body };
         let mut request = Request::new(Full::from(body));
         request.method_mut().clone_from(&head.method);
         *request.uri_mut() = uri;
         *request.headers_mut() = head.headers.clone();
         request.headers_mut().remove(CONNECTION);
+        request.headers_mut().remove(CONTENT_LENGTH);
         let response = self.client.request(request).await.map_err(io::Error::other)?;
         let (parts, body) = Response::into_parts(response);
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        if let Some(operation) = operation {
+            lock(&self.capacity).add(operation, &body);
+        }
         Ok(serialize(head, parts.status.as_u16(), &parts.headers, &body))
     }
 }

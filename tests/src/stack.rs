@@ -36,7 +36,10 @@ use local::{
     stores::{BUCKET, TABLE},
 };
 use serde_json::Value;
-use shared::{domain::Digest, storage::Table};
+use shared::{
+    domain::{Customization, CustomizationId, Digest},
+    storage::{self, Customizations, Key, Table},
+};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -318,6 +321,23 @@ impl TestStack {
         let update = update.expression_attribute_names("#name", name);
         let update = update.expression_attribute_values(":value", value);
         update.send().await.expect("the table can be written");
+    }
+
+    /// Writes copies of a customization of the sample catalog, newer than all others. Returns the
+    /// identifiers of the copies, oldest first.
+    pub async fn copy_customization(&self, id: &str, copies: usize) -> Vec<CustomizationId> {
+        let (table, target) = (self.table(), target(id));
+        let customizations = Customizations::new(table.clone());
+        let stored = customizations.find(&target.catalog_id, target.customization_id).await;
+        let original = stored.expect("the table can be read").expect("it exists").customization;
+        let ids: Vec<_> = (0..copies).map(|_| CustomizationId::generate()).collect();
+        let items = ids.iter().map(|id| {
+            let copy = Customization { id: *id, ..original.clone() };
+            let key = Key::customization(&copy.catalog_id, copy.id);
+            storage::to_item(&key, &copy).expect("a customization is an item")
+        });
+        table.write_batch(items.collect()).await.expect("the table can be written");
+        ids
     }
 
     /// A client of the embedded DynamoDB.

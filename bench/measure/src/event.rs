@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::Result;
 
 const CREATE: &str = include_str!("../../../events/create-customization.rest.json");
+const LIST: &str = include_str!("../../../events/list-customizations.rest.json");
 const GET: &str = include_str!("../../../events/get-customization.rest.json");
 const GET_FILE: &str = include_str!("../../../events/get-file.rest.json");
 
@@ -54,6 +55,19 @@ impl EventBuilder {
         set_header(&mut event, "Content-Type", FORM_TYPE);
         let body = base64_simd::STANDARD.encode_to_string(form(archive, filter));
         event.insert("body".to_owned(), body.into());
+        Ok(serde_json::to_vec(&event)?)
+    }
+
+    /// Returns the event that lists the first page of 20 customizations.
+    ///
+    /// # Errors
+    ///
+    /// The sample event is not a JSON object.
+    pub fn list(&self) -> Result<Vec<u8>> {
+        let mut event = self.event(LIST, &[])?;
+        for parameters in ["queryStringParameters", "multiValueQueryStringParameters"] {
+            event.insert(parameters.to_owned(), Value::Null);
+        }
         Ok(serde_json::to_vec(&event)?)
     }
 

@@ -10,6 +10,7 @@ use local::function::FunctionLimits;
 use shared::{domain::BuildStatus, routes::Operation};
 use tests::{
     api::Response,
+    capacity::Capacity,
     form::Form,
     stack::{DEBIAN, KAFKA_ON_DEBIAN, ProxiedStack, REGISTRY, SAMPLE_CATALOG, TestStack, target},
 };
@@ -40,22 +41,24 @@ fn format_counts(operations: Vec<String>) -> String {
 }
 
 #[tokio::test]
-async fn the_runbook_lists_the_store_operations_of_each_request() {
+async fn the_runbook_lists_the_store_operations_and_capacity_units_of_each_request() {
     let ProxiedStack { stack, dynamodb, s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
     let keyed = api.header("idempotency-key", "k");
-    let keyed2 = api.header("idempotency-key", "k2");
+    let keyed_update = api.header("idempotency-key", "u");
     let take_operations = || (dynamodb.take_operations(), s3.take_operations());
     // Discards the operations of the cold start.
-    drop(take_operations());
+    drop((take_operations(), dynamodb.take_capacity()));
 
     let mut rows = Vec::new();
     let mut operations = BTreeSet::new();
     let mut row = |operation: Option<Operation>, name: &str, status: u16, response: &Response| {
         operations.extend(operation);
         assert_eq!(response.status, status, "{name}: {:?}", response.body);
-        let (dynamodb, s3) = take_operations();
-        rows.push(format!("| {name} | {} | {} |", format_counts(dynamodb), format_counts(s3)));
+        let (dynamodb_operations, s3_operations) = take_operations();
+        let Capacity { read, write } = dynamodb.take_capacity();
+        let (dynamodb, s3) = (format_counts(dynamodb_operations), format_counts(s3_operations));
+        rows.push(format!("| {name} | {dynamodb} | {s3} | {read} | {write} |"));
     };
     let create = Some(Operation::CreateCustomization);
     let get = Some(Operation::GetCustomization);
@@ -88,13 +91,13 @@ async fn the_runbook_lists_the_store_operations_of_each_request() {
         update,
         "new version, with an idempotency key",
         204,
-        &keyed2.update(&id, Form::upload()).await,
+        &keyed_update.update(&id, Form::upload()).await,
     );
     row(
         update,
         "new version, repeated with its idempotency key",
         204,
-        &keyed2.update(&id, Form::upload()).await,
+        &keyed_update.update(&id, Form::upload()).await,
     );
     row(update, "name or description", 204, &api.update(&id, renamed).await);
     row(
@@ -121,6 +124,39 @@ async fn the_runbook_lists_the_store_operations_of_each_request() {
     row(None, "any, to an unknown route", 404, &api.send(Method::PUT, "/v1", Vec::new()).await);
     assert_documented(&rows);
     assert_eq!(operations, Operation::ALL.iter().copied().collect(), "every operation has a row");
+}
+
+#[tokio::test]
+async fn the_runbook_lists_the_read_units_of_lists_which_end_at_ten_thousand_customizations() {
+    let ProxiedStack { stack, dynamodb, s3: _s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
+    let api = stack.api();
+    let id = api.create(Form::kafka()).await.id();
+    let mut rows = Vec::new();
+    for (name, copies) in [("10", 9), ("1,000", 990), ("10,000", 9_000)] {
+        stack.copy_customization(&id, copies).await;
+        for (kind, query) in [("the first page", ""), ("page 5, filtered", "page=5&branch=2")] {
+            drop((dynamodb.take_operations(), dynamodb.take_capacity()));
+            assert_eq!(api.list(query).await.status, 200);
+            let operations = format_counts(dynamodb.take_operations());
+            let Capacity { read, .. } = dynamodb.take_capacity();
+            rows.push(format!("| list of {name}, {kind} | {operations} | {read} |"));
+        }
+    }
+    assert_documented(&rows);
+
+    // Of more than 10,000, the oldest are not listed, but can still be read.
+    stack.copy_customization(&id, 3).await;
+    for filter in ["", "branch=2&"] {
+        for (page, length) in [(1, 100), (60, 100), (101, 0)] {
+            let list = api.list(&format!("{filter}page={page}&page_size=100")).await.json();
+            assert_eq!(list["items"].as_array().map(Vec::len), Some(length));
+            // The embedded DynamoDB counts one item twice at the end of each of its pages of 1 MB,
+            // so it reaches the limit a little earlier.
+            let total = list["total_size"].as_u64().unwrap();
+            assert!((9_980..=10_000).contains(&total), "{total}");
+        }
+    }
+    assert_eq!(api.customization(&id).await.status, 200);
 }
 
 /// The size of an attribute value in bytes, as DynamoDB bills it.

@@ -3,10 +3,6 @@
 use http::Method;
 use local::csp::Token;
 use serde_json::{Value, json};
-use shared::{
-    domain::{Customization, CustomizationId},
-    storage::{self, Key},
-};
 use tests::{
     api::{Api, Problem, Response},
     form::Form,
@@ -239,41 +235,4 @@ async fn a_list_holds_the_own_catalog_only() {
     other.list("").await.assert_problem(&Problem::CATALOG_NOT_FOUND);
     // Only the methods of the contract exist.
     stack.api().send(Method::DELETE, &path, Vec::new()).await.assert_problem(&Problem::NOT_FOUND);
-}
-
-#[tokio::test]
-async fn a_list_counts_at_most_ten_thousand_customizations() {
-    const MORE: usize = 10_003;
-
-    let stack = TestStack::start().await;
-    let api = stack.api();
-    let oldest = api.create(Form::kafka()).await.json();
-    let contents = stack.contents().await;
-    let item = contents.customizations(SAMPLE_CATALOG)[oldest["id"].as_str().unwrap()].clone();
-    let record: Customization = storage::from_item(item.into_iter().collect()).unwrap();
-    let items = (1..MORE).map(|_| {
-        let record = Customization { id: CustomizationId::generate(), ..record.clone() };
-        let key = Key::customization(&record.catalog_id, record.id);
-        storage::to_item(&key, &record).unwrap()
-    });
-    let items: Vec<_> = items.collect();
-    let newest = items.last().unwrap()["id"].as_s().unwrap().clone();
-    stack.table().write_batch(items).await.unwrap();
-
-    for filter in ["", "product_key=apache_kafka&"] {
-        let first = api.list(&format!("{filter}page_size=2")).await.json();
-        assert_eq!(ids(&first)[0], newest);
-        let middle = api.list(&format!("{filter}page=60&page_size=100")).await.json();
-        assert_eq!(ids(&middle).len(), 100);
-        let after = api.list(&format!("{filter}page=101&page_size=100")).await.json();
-        assert_eq!(ids(&after).len(), 0);
-        for list in [first, middle, after] {
-            // The embedded DynamoDB counts one item twice at the end of each of its pages of 1 MB,
-            // so it reaches the limit a little earlier.
-            let total = list["total_size"].as_u64().unwrap();
-            assert!((9_980..=10_000).contains(&total), "{total}");
-        }
-    }
-    // The oldest one can still be read.
-    assert_eq!(api.customization(oldest["id"].as_str().unwrap()).await.status, 200);
 }
