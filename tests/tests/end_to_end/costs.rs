@@ -193,7 +193,7 @@ async fn the_runbook_lists_the_size_of_each_item() {
     let rows = [
         ("catalog", &*catalog, "CATALOG"),
         ("application", &catalog, &format!("APPLICATION#apache_kafka#2#{DEBIAN}#")),
-        ("customization", &customizations, "CUSTOMIZATION#"),
+        ("customization, of a second version", &customizations, "CUSTOMIZATION#"),
         ("earlier version", &customizations, "VERSION#"),
         ("idempotency record", &customizations, "IDEMPOTENCY#"),
         ("build result", &format!("CUSTOMIZATION#{id}"), "BUILD#"),
