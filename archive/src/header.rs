@@ -246,11 +246,10 @@ impl<'a> Header<'a> {
         match source {
             // Perl's `Archive::Tar` ends its list at a header without a name, and busybox strips a
             // slash between prefix and name.
-            PathSource::Header if !self.prefix()?.is_empty() => match name {
+            PathSource::Header => match name {
                 [] | [b'/', ..] => Err(EntryError::HeaderText("name")),
                 _ => Ok(()),
             },
-            PathSource::Header => Ok(()),
             PathSource::Pax(path) | PathSource::LongName(path) => self.check_hidden_path(path),
         }
     }
@@ -377,7 +376,6 @@ fn check_time(field: &[u8], name: &'static str) -> Result<(), EntryError> {
         [0xff, high @ .., _, _, _, _, _, _, _, _] if high.iter().all(|byte| *byte == 0xff) => {
             field.last_chunk().map(|low| i64::from_be_bytes(*low).unsigned_abs())
         }
-        [0xff, ..] => return Err(EntryError::HeaderNumber(name)),
         _ => number(field, name)?,
     };
     if seconds.is_some_and(|seconds| seconds > MAX_TIME) {

@@ -250,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_in_base_256_starts_with_its_flag() {
+        let sum = u32::try_from(Sums::of(&block(b'a')).unsigned).unwrap();
+        for (flag, expected) in [(0x80, true), (0, false), (0x40, false)] {
+            let mut binary = block(b'a');
+            binary[CHECKSUM..CHECKSUM + 8].copy_from_slice(&(u64::from(sum)).to_be_bytes());
+            binary[CHECKSUM] = flag;
+            assert_eq!(is_header(&binary), expected, "{flag:#x}");
+        }
+    }
+
+    #[test]
     fn honest_compressed_data_is_no_header() {
         // Linear congruential numbers stand for compressed data.
         let mut state = 1_u64;

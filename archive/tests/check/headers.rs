@@ -3,7 +3,7 @@
 use archive_builder::{Field, Gzip, Tarball};
 use rstest::rstest;
 
-use crate::{assert_refused, valid};
+use crate::{assert_refused, unusual::assert_accepted, valid};
 
 #[rstest]
 #[case::no_magic(b"")]
@@ -63,22 +63,44 @@ fn malformed_checksums_are_refused(#[case] archive: Vec<u8>) {
     );
 }
 
+/// A header with a large sum that the name of the user raises.
+fn with_user(user: &str) -> Tarball {
+    let high = |bytes: usize| "\u{ffff}".repeat(bytes / 3);
+    Tarball::new()
+        .file(&high(99), b"")
+        .set(Field::PREFIX, high(153).as_bytes())
+        .set(Field::USER, &[0; 32])
+        .set(Field::USER, user.as_bytes())
+        .set(Field::GROUP, high(30).as_bytes())
+        .set(Field::MTIME, &[0xff; 12])
+}
+
 /// Perl's `Archive::Tar` computes sums modulo 65,536. If the sum is wrong, it skips the header, and
 /// parses the data as headers.
 #[test]
 fn a_checksum_above_16_bits_is_refused() {
-    let high = |bytes: usize| "\u{ffff}".repeat(bytes / 3);
-    let tarball = Tarball::new()
-        .file(&high(99), b"")
-        .set(Field::PREFIX, high(153).as_bytes())
-        .set(Field::USER, high(30).as_bytes())
-        .set(Field::GROUP, high(30).as_bytes())
-        .set(Field::MTIME, &[0xff; 12]);
     assert_refused(
-        &tarball.gzip(),
+        &with_user(&"\u{ffff}".repeat(10)).gzip(),
         "header-sum",
         "entry number 1 has a header whose checksum is too large for some readers; shorten its names",
     );
+}
+
+#[test]
+fn a_checksum_of_16_bits_is_accepted() {
+    let tar = with_user("").tar();
+    let sum = u32::from_str_radix(str::from_utf8(&tar[148..154]).unwrap(), 8).unwrap();
+    // A name of bytes with the missing sum: as many `~` as leave two more characters.
+    let missing = 0xffff - sum;
+    let tildes = missing / u32::from(b'~') - 1;
+    let rest = missing - tildes * u32::from(b'~');
+    let user = |rest: u32| {
+        let [first, second] = [rest / 2, rest - rest / 2].map(|byte| char::from_u32(byte).unwrap());
+        format!("{}{first}{second}", "~".repeat(tildes as usize))
+    };
+    assert_accepted(with_user(&user(rest)).gzip());
+    let message = "entry number 1 has a header whose checksum is too large for some readers; shorten its names";
+    assert_refused(&with_user(&user(rest + 1)).gzip(), "header-sum", message);
 }
 
 /// Perl's `Archive::Tar` skips such a header, and parses the data as headers.
@@ -188,7 +210,12 @@ fn gnu_extension_fields_are_refused(#[case] field: Field, #[case] value: &[u8]) 
 #[case::time_with_a_letter(Field::MTIME, b"12x", "modification time")]
 #[case::time_after_the_year_9999(
     Field::MTIME,
-    b"\x80\0\0\0\0\0\0\x3a\xff\xff\xff\xff",
+    b"\x80\0\0\0\0\0\0\x3a\xff\xf4\x41\x80",
+    "modification time"
+)]
+#[case::time_before_the_year_minus_6059(
+    Field::MTIME,
+    b"\xff\xff\xff\xff\xff\xff\xff\xc5\x00\x0b\xbe\x80",
     "modification time"
 )]
 #[case::time_before_all_years(Field::MTIME, b"\xff\0\0\0\0\0\0\0\0\0\0\0", "modification time")]

@@ -169,6 +169,8 @@ fn records_after_an_empty_line_are_refused(
 #[case::gnu_dump_directory("GNU.dumpdir", "x")]
 #[case::solaris_sparse_file("SUN.holesdata", " 0 1")]
 #[case::other_attribute_of_red_hat("RHT.x", "1")]
+#[case::vendor_without_a_key("VENDOR", "1")]
+#[case::key_without_a_vendor("vendor.key", "1")]
 #[case::star_real_size("SCHILY.realsize", "1")]
 #[case::star_file_type("SCHILY.filetype", "2")]
 fn pax_keys_that_change_an_entry_are_refused(#[case] key: &str, #[case] value: &str) {

@@ -67,6 +67,9 @@ fn unusual_entries_are_accepted(#[case] tarball: Tarball) {
 )]
 #[case::base_256(valid().set(Field::UID, b"\x80\0\0\0\xff\xff\xff\xff"))]
 #[case::time_before_1970(valid().set(Field::MTIME, &[0xff; 12]))]
+#[case::last_second_of_the_year_9999(
+    valid().set(Field::MTIME, b"\x80\0\0\0\0\0\0\x3a\xff\xf4\x41\x7f")
+)]
 #[case::times_of_star(
     valid().set(Field::STAR_ATIME, b"14000000000").set(Field::STAR_CTIME, b"14000000000")
 )]
@@ -110,6 +113,14 @@ fn unusual_numbers_are_accepted(#[case] tarball: Tarball) {
     ])
     .file("x", b"")
 )]
+#[case::attributes_of_macos(
+    new()
+        .pax(&[
+            ("LIBARCHIVE.xattr.com.apple.metadata:kMDItemWhereFroms", "AQ"),
+            ("SCHILY.xattr.com.apple.xcode.CreatedByBuildSystem", "true"),
+        ])
+        .file("x", b"")
+)]
 #[case::negative_device(new().pax(&[("SCHILY.dev", "-1")]).file("x", b""))]
 #[case::keys_of_vendors(
     new()
@@ -150,7 +161,7 @@ fn data_of_a_file_whose_own_path_is_cut_at_a_slash_is_accepted(#[case] data: Vec
 }
 
 #[track_caller]
-fn assert_accepted(archive: Vec<u8>) {
+pub(crate) fn assert_accepted(archive: Vec<u8>) {
     assert!(check_in_pieces(&archive, &ArchiveLimits::FORM).is_ok());
     assert_readers_agree(&[(String::from("the archive"), archive)]);
 }

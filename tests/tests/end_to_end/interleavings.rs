@@ -330,6 +330,7 @@ impl Model {
 
     /// Asserts that some order of the round's changes has these responses, and adds their keys.
     fn apply_updates(&mut self, round: &[(Step, Outcome)], changes: &Changes) {
+        let old_keys: BTreeSet<_> = self.update_keys.keys().copied().collect();
         for (step, outcome) in round {
             if let (
                 Step::Update { id, key: Some(key), file },
@@ -341,12 +342,14 @@ impl Model {
         }
         for (step, outcome) in round {
             let Outcome::Response(response) = outcome else { continue };
-            let (id, used) = match step {
+            // Whether the key is used for this update, and whether it was before the round.
+            let (id, used, is_old) = match step {
                 Step::Update { id, key, file } => {
                     let used = key.and_then(|key| self.update_keys.get(&key));
-                    (id, used.map(|used| *used == (id.clone(), *file)))
+                    let is_old = key.is_some_and(|key| old_keys.contains(&key));
+                    (id, used.map(|used| *used == (id.clone(), *file)), is_old)
                 }
-                Step::Rename { id, .. } => (id, None),
+                Step::Rename { id, .. } => (id, None, false),
                 Step::Remove { .. } => {
                     response.assert_no_content();
                     continue;
@@ -355,13 +358,15 @@ impl Model {
             };
             let removed_before = self.customizations[id].removed;
             let removed_now = changes.customizations.get(id).is_some_and(|change| change.removed);
+            let is_removed = removed_before || (removed_now && response.status == 409);
             match used {
                 Some(true) => response.assert_no_content(),
-                Some(false) => response.assert_problem(&Problem::KEY_REUSED),
-                None if removed_before => response.assert_problem(&Problem::CUSTOMIZATION_REMOVED),
-                None if removed_now && response.status == 409 => {
+                // An update that was refused before another one used the key.
+                Some(false) if !is_old && is_removed && response.status == 409 => {
                     response.assert_problem(&Problem::CUSTOMIZATION_REMOVED);
                 }
+                Some(false) => response.assert_problem(&Problem::KEY_REUSED),
+                None if is_removed => response.assert_problem(&Problem::CUSTOMIZATION_REMOVED),
                 None => response.assert_no_content(),
             }
         }
