@@ -11,6 +11,7 @@ mod instructions;
 mod lists;
 mod report;
 mod transports;
+mod warm;
 mod wrapper;
 
 use std::fs;

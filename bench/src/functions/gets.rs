@@ -8,8 +8,9 @@ use super::{
     deployments::RunningFunction,
     report::{Report, Row},
     transports::Transports,
+    warm::{self, WarmRequest},
 };
-use crate::{catalogs, progress, response};
+use crate::{catalogs, response};
 
 /// Number of gets of each customization.
 const FILTERED_ROUNDS: u32 = 500;
@@ -22,14 +23,6 @@ const MAX_FILTERED_RATIO: f64 = 1.2;
 /// Target of a get without a filter, as ratio to a catalog with a tenth of the applications: the
 /// cost must grow linearly, with a tolerance of a fifth.
 const MAX_GLOBAL_RATIO: f64 = 12.0;
-
-/// Samples of the gets of one customization.
-#[derive(Debug)]
-struct Gets {
-    event: Vec<u8>,
-    latency: Transports<Samples>,
-    cpu_time: Transports<Samples>,
-}
 
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result {
     let filter = json!({ "product_key": catalogs::FILTERED_PRODUCT });
@@ -80,36 +73,16 @@ async fn get(
     filter: Option<&Value>,
     message: &'static str,
     rounds: u32,
-) -> Result<[Gets; 3]> {
+) -> Result<[WarmRequest; 3]> {
     let mut create_function = RunningFunction::start(&bench.functions.create.plain).await?;
     let archive = Archive::SMALL.bytes()?;
-    let mut create = async |applications| -> Result<Gets> {
+    let mut create = async |applications| -> Result<WarmRequest> {
         let events = bench.events_in(applications);
         let (_, created) = create_function.invoke(events.create(&archive, filter)?, 201).await?;
-        let event = events.get(&response::string_at(&created, "/id")?)?;
-        Ok(Gets { event, latency: Transports::default(), cpu_time: Transports::default() })
+        Ok(WarmRequest::new(events.get(&response::string_at(&created, "/id")?)?))
     };
     let mut all = [create(SMALL).await?, create(MEDIUM).await?, create(LARGE).await?];
-
-    let mut running = RunningFunction::start_both(&bench.functions.get).await?;
-    let rounds = bench.rounds(rounds);
-    let bar = progress::bar(message, rounds.into());
-    for round in 0..=rounds {
-        for Gets { event, latency, cpu_time } in &mut all {
-            let samples = latency.as_mut().zip(cpu_time.as_mut());
-            for (running, (latencies, cpu_times)) in running.as_mut().zip(samples) {
-                let (latency, _) = running.invoke(event.clone(), 200).await?;
-                let cpu_time = running.cpu_time().await?;
-                // The first responses are not warm.
-                if round > 0 {
-                    latencies.push(latency);
-                    cpu_times.push(cpu_time);
-                }
-            }
-        }
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    warm::measure(bench, message, rounds, &mut all).await?;
     Ok(all)
 }
 

@@ -1,15 +1,19 @@
 //! Lists: latency, CPU time and memory, and their growth with the number of customizations.
 
-use measure::{Result, archive::Archive, samples::Samples, table};
+use measure::{Result, archive::Archive, table};
 use shared::{
     domain::{Customization, CustomizationId},
     storage::{self, Customizations, Key, Table},
 };
 
 use super::{
-    Bench, LARGE, MEDIUM, SMALL, deployments::RunningFunction, report::Row, transports::Transports,
+    Bench, LARGE, MEDIUM, SMALL,
+    deployments::RunningFunction,
+    report::Row,
+    transports::Transports,
+    warm::{self, WarmRequest},
 };
-use crate::{catalogs, progress, response};
+use crate::{catalogs, response};
 
 /// Number of lists of each catalog.
 const ROUNDS: u32 = 30;
@@ -17,14 +21,6 @@ const ROUNDS: u32 = 30;
 /// Target of a list, as ratio to a list of a tenth of the customizations: the cost must grow
 /// linearly at most, with a tolerance of a fifth.
 const MAX_RATIO: f64 = 12.0;
-
-/// Samples of the lists of one catalog.
-#[derive(Debug)]
-struct Lists {
-    event: Vec<u8>,
-    latency: Transports<Samples>,
-    cpu_time: Transports<Samples>,
-}
 
 /// Fills the small, the medium and the large catalog with as many customizations as they have
 /// applications, and lists the first page of each.
@@ -36,33 +32,15 @@ pub(super) async fn measure(bench: &Bench, table: &Table) -> Result<Vec<Row>> {
         let create = events.create(&Archive::SMALL.bytes()?, None)?;
         let (_, created) = create_function.invoke(create, 201).await?;
         fill(table, size, response::string_at(&created, "/id")?.parse()?).await?;
-        let (latency, cpu_time) = (Transports::default(), Transports::default());
-        all.push(Lists { event: events.list()?, latency, cpu_time });
+        all.push(WarmRequest::new(events.list()?));
     }
 
-    let mut running = RunningFunction::start_both(&bench.functions.get).await?;
-    let rounds = bench.rounds(ROUNDS);
-    let bar = progress::bar("listing 10, 1,000, 10,000 customizations", rounds.into());
-    for round in 0..=rounds {
-        for Lists { event, latency, cpu_time } in &mut all {
-            let samples = latency.as_mut().zip(cpu_time.as_mut());
-            for (running, (latencies, cpu_times)) in running.as_mut().zip(samples) {
-                let (latency, _) = running.invoke(event.clone(), 200).await?;
-                let cpu_time = running.cpu_time().await?;
-                // The first responses are not warm.
-                if round > 0 {
-                    latencies.push(latency);
-                    cpu_times.push(cpu_time);
-                }
-            }
-        }
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
+    let message = "listing, 10, 1,000, 10,000 customizations";
+    warm::measure(bench, message, ROUNDS, &mut all).await?;
     rows(bench, &all).await
 }
 
-async fn rows(bench: &Bench, all: &[Lists]) -> Result<Vec<Row>> {
+async fn rows(bench: &Bench, all: &[WarmRequest]) -> Result<Vec<Row>> {
     let [small, medium, large] = all else { return Err("three catalogs are listed".into()) };
     let mut rows =
         vec![Row::latency("list, 10 of 10 customizations, warm", small.latency.as_ref())];
