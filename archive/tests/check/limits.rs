@@ -37,6 +37,22 @@ fn assert_boundary(limits: ArchiveLimits, accepted: &[u8], refused: &[u8], messa
     assert_eq!(check(refused).map_err(|(_, message)| message), Err(message));
 }
 
+/// The other tests derive their archives from these values. Another value changes the API, so
+/// docs/api.md and openapi.yaml must change too.
+#[test]
+fn the_limits_of_a_form_are_the_documented_ones() {
+    let expected = ArchiveLimits {
+        unpacked_bytes: 268_435_456,
+        entries: 10_000,
+        path_bytes: 1_024,
+        metadata_bytes: 65_536,
+        pax_records: 128,
+        distinct_paths: 65_536,
+        normalized_bytes: 4_194_304,
+    };
+    assert_eq!(ArchiveLimits::FORM, expected);
+}
+
 #[rstest]
 fn the_limit_of_unpacked_bytes_is_exact(
     #[values(SMALL, ArchiveLimits::FORM)] limits: ArchiveLimits,

@@ -25,6 +25,8 @@ async fn a_corrupt_item_is_a_500_only_for_requests_that_read_it() {
     let with_corrupt_record = api.create(postgresql()).await.id();
     let with_corrupt_build = api.create(postgresql()).await.id();
     let with_corrupt_application = api.create(kafka()).await.id();
+    let with_corrupt_version = api.create(postgresql()).await.id();
+    api.update(&with_corrupt_version, Form::upload()).await.assert_no_content();
     let with_key = |key| api.header("idempotency-key", key);
     with_key("corrupt").create(postgresql()).await.id();
 
@@ -36,6 +38,9 @@ async fn a_corrupt_item_is_a_500_only_for_requests_that_read_it() {
     let number = || AttributeValue::N("7".to_owned());
     let corrupt = [
         (customizations.clone(), format!("CUSTOMIZATION#{with_corrupt_record}"), "artifact"),
+        (customizations.clone(), format!("CUSTOMIZATION#{with_corrupt_record}"), "artifact"),
+        (customizations.clone(), format!("CUSTOMIZATION#{with_corrupt_record}"), "artifact"),
+        (customizations.clone(), format!("VERSION#{with_corrupt_version}#0000000001"), "artifact"),
         (format!("CUSTOMIZATION#{with_corrupt_build}"), "BUILD#x".to_owned(), "status"),
         (catalog, format!("APPLICATION#apache_kafka#2#{DEBIAN}#{KAFKA_ON_DEBIAN}"), "registry_id"),
         (customizations, format!("IDEMPOTENCY#{idempotency_key}"), "customization"),
@@ -49,6 +54,9 @@ async fn a_corrupt_item_is_a_500_only_for_requests_that_read_it() {
     let argo = Form::upload().filter(json!({"product_key": "argo-cd"}));
     let responses = [
         api.customization(&with_corrupt_record).await,
+        api.list("").await,
+        api.remove(&with_corrupt_record).await,
+        api.versions(&with_corrupt_version).await,
         api.customization(&with_corrupt_build).await,
         api.customization(&with_corrupt_application).await,
         with_key("corrupt").create(postgresql()).await,
@@ -66,6 +74,9 @@ async fn a_corrupt_item_is_a_500_only_for_requests_that_read_it() {
     let of_other_tenant = stack.api_with(other).customization(&with_corrupt_record).await;
     of_other_tenant.assert_problem(&Problem::CATALOG_NOT_FOUND);
     assert_eq!(api.customization(&sound).await.status, 200);
+    assert_eq!(api.customization(&with_corrupt_version).await.status, 200);
+    assert_eq!(api.list("page=1&page_size=1").await.status, 200);
+    api.update(&sound, Form::upload()).await.assert_no_content();
     assert_eq!(api.create(postgresql()).await.status, 201);
     assert_eq!(with_key("sound").create(postgresql()).await.status, 201);
 }

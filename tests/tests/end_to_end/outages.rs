@@ -8,7 +8,7 @@ use tests::{
     api::Problem,
     form::Form,
     proxy::{Fault, IdleFault, Proxy, RequestMatcher, Times},
-    stack::{ProxiedStack, SAMPLE_CATALOG, TestStack, UNREACHABLE_ENDPOINT},
+    stack::{MISSING_CUSTOMIZATION, ProxiedStack, SAMPLE_CATALOG, TestStack, UNREACHABLE_ENDPOINT},
 };
 
 /// Longer than the functions' timeout of 10 s for idle connections. Simulates the freeze of a
@@ -30,6 +30,10 @@ async fn an_unreachable_table_is_a_503_for_every_operation() {
     for (response, operation) in [
         (api.create(Form::upload()).await, "batch get items"),
         (api.customization("x").await, "batch get items"),
+        (api.update(MISSING_CUSTOMIZATION, Form::upload()).await, "batch get items"),
+        (api.remove(MISSING_CUSTOMIZATION).await, "batch get items"),
+        (api.versions(MISSING_CUSTOMIZATION).await, "batch get items"),
+        (api.list("").await, "batch get items"),
         (api.get(&file).await, "batch get items"),
     ] {
         response.assert_problem(&Problem::UNAVAILABLE);
@@ -41,7 +45,7 @@ async fn an_unreachable_table_is_a_503_for_every_operation() {
 }
 
 #[tokio::test]
-async fn an_unreachable_bucket_is_a_503_except_for_a_get_of_a_customization() {
+async fn an_unreachable_bucket_is_a_503_only_for_requests_with_a_file() {
     let stack = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.stack.api();
     let created = api.create(Form::upload()).await;
@@ -51,6 +55,7 @@ async fn an_unreachable_bucket_is_a_503_except_for_a_get_of_a_customization() {
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     for (response, expected) in [
         (api.create(Form::upload()).await, "put object: not available"),
+        (api.update(&created.id(), Form::upload()).await, "put object: not available"),
         (api.get(&file).await, "head object: not available"),
     ] {
         response.assert_problem(&Problem::UNAVAILABLE);
@@ -58,7 +63,10 @@ async fn an_unreachable_bucket_is_a_503_except_for_a_get_of_a_customization() {
         assert!(cause.starts_with(expected), "{cause}");
     }
     assert_eq!(api.customization(&created.id()).await.status, 200);
+    assert_eq!(api.list("").await.status, 200);
     assert_eq!(stack.stack.contents().await, before);
+    let renamed = Form::new().text("name", "n");
+    api.update(&created.id(), renamed).await.assert_no_content();
 
     stack.s3.set_endpoint(stack.stack.stack().stores().s3_endpoint());
     assert_eq!(api.get(&file).await.status, 200);
