@@ -51,4 +51,7 @@ impl ArchiveLimits {
         distinct_paths: 65_536,
         normalized_bytes: 4 * 1024 * 1024,
     };
+
+    /// Limits for an archive that is uploaded directly to S3.
+    pub const DIRECT_UPLOAD: Self = Self { unpacked_bytes: 1024 * 1024 * 1024, ..Self::FORM };
 }

@@ -1,10 +1,10 @@
-//! Embedded S3 with one bucket. It implements the operations that the functions use, and those that
+//! Embedded S3 with a few buckets. It implements the operations that the functions use, and those that
 //! the AWS CLI uses to list and read objects.
 
 mod listing;
 mod objects;
 
-use std::{io, path::Path, time::Duration};
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -15,16 +15,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
-use http::HeaderMap;
+use http::{HeaderMap, header::IF_NONE_MATCH};
 use s3s::{
     S3, S3Request, S3Response, S3Result,
     auth::SimpleAuth,
     checksum::ChecksumHasher,
     crypto::Checksum as _,
     dto::{
-        Checksum, ChecksumMode, ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput,
-        HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-        ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
+        Checksum, ChecksumMode, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource,
+        ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+        HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input,
+        ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
     },
     s3_error,
     service::{S3Service, S3ServiceBuilder},
@@ -46,15 +47,16 @@ pub(crate) struct AccessKey {
 pub(crate) struct S3Server(Server);
 
 impl S3Server {
-    /// Serves `bucket`, which is stored in `directory`. Accepts requests that are signed with
+    /// Serves `buckets`, which are stored in `directory`. Accepts requests that are signed with
     /// `access_key`.
     pub(crate) async fn start(
         directory: &Path,
-        bucket: &'static str,
+        buckets: &[&'static str],
         access_key: AccessKey,
     ) -> io::Result<Self> {
-        let objects = Objects::open(&directory.join(bucket))?;
-        let mut service = S3ServiceBuilder::new(Bucket { name: bucket, objects });
+        let open = |name: &&'static str| Ok((*name, Objects::open(&directory.join(name))?));
+        let buckets = buckets.iter().map(open).collect::<io::Result<_>>()?;
+        let mut service = S3ServiceBuilder::new(Buckets(buckets));
         service.set_auth(SimpleAuth::from_single(access_key.id, access_key.secret));
         let router = Router::new().fallback(handle).with_state(service.build());
         Server::start(router).await.map(Self)
@@ -80,36 +82,35 @@ async fn handle(State(service): State<S3Service>, request: Request) -> Response 
     }
 }
 
-/// The bucket.
-struct Bucket {
-    name: &'static str,
-    objects: Objects,
-}
+/// The buckets by name.
+struct Buckets(BTreeMap<&'static str, Objects>);
 
-impl Bucket {
-    fn check_name(&self, name: &str) -> S3Result<()> {
-        if name == self.name { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+impl Buckets {
+    fn bucket(&self, name: &str) -> S3Result<&Objects> {
+        self.0.get(name).ok_or_else(|| s3_error!(NoSuchBucket))
     }
 
     async fn object(&self, bucket: &str, key: &str) -> S3Result<Object> {
-        self.check_name(bucket)?;
-        self.objects.get(key).await.map_err(internal)?.ok_or_else(|| s3_error!(NoSuchKey))
+        let objects = self.bucket(bucket)?;
+        objects.get(key).await.map_err(internal)?.ok_or_else(|| s3_error!(NoSuchKey))
     }
 }
 
 #[async_trait]
-impl S3 for Bucket {
+impl S3 for Buckets {
     async fn list_buckets(
         &self,
         _: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        let bucket = s3s::dto::Bucket {
-            name: Some(self.name.to_owned()),
-            creation_date: Some(self.objects.created().map_err(internal)?.into()),
-            ..s3s::dto::Bucket::default()
+        let bucket = |(name, objects): (&&str, &Objects)| {
+            Ok(s3s::dto::Bucket {
+                name: Some((*name).to_owned()),
+                creation_date: Some(objects.created().map_err(internal)?.into()),
+                ..s3s::dto::Bucket::default()
+            })
         };
         Ok(S3Response::new(ListBucketsOutput {
-            buckets: Some(vec![bucket]),
+            buckets: Some(self.0.iter().map(bucket).collect::<S3Result<_>>()?),
             ..ListBucketsOutput::default()
         }))
     }
@@ -118,7 +119,7 @@ impl S3 for Bucket {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.check_name(&request.input.bucket)?;
+        self.bucket(&request.input.bucket)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
@@ -127,7 +128,7 @@ impl S3 for Bucket {
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let S3Request { input, headers, trailing_headers, .. } = request;
-        self.check_name(&input.bucket)?;
+        let objects = self.bucket(&input.bucket)?;
         let existing = match input.if_none_match {
             None => Existing::Replace,
             Some(ETagCondition::Any) => Existing::Keep,
@@ -137,7 +138,7 @@ impl S3 for Bucket {
             return Err(s3_error!(NotImplemented));
         }
 
-        let mut upload = self.objects.upload().await.map_err(internal)?;
+        let mut upload = objects.upload().await.map_err(internal)?;
         let mut checksums = checksums_for(&headers);
         let mut size = 0_usize;
         if let Some(mut body) = input.body {
@@ -161,10 +162,7 @@ impl S3 for Bucket {
             content_type: input.content_type,
             metadata: input.metadata.unwrap_or_default(),
         };
-        upload.publish(&attributes, existing).await.map_err(|error| match error {
-            PublishError::Exists => s3_error!(PreconditionFailed),
-            PublishError::Disk(error) => internal(error),
-        })?;
+        upload.publish(&attributes, existing).await.map_err(published)?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(attributes.e_tag()),
             checksum_sha256: computed.checksum_sha256,
@@ -210,6 +208,50 @@ impl S3 for Bucket {
         }))
     }
 
+    async fn copy_object(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        let S3Request { input, headers, .. } = request;
+        let CopySource::Bucket { bucket, key, .. } = input.copy_source else {
+            return Err(s3_error!(NotImplemented));
+        };
+        let source = self.object(&bucket, &key).await?;
+        if let Some(ETagCondition::ETag(expected)) = input.copy_source_if_match
+            && expected != source.info.attributes.e_tag()
+        {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        // The crate does not know this header of a copy.
+        let existing = match headers.get(IF_NONE_MATCH) {
+            None => Existing::Replace,
+            Some(condition) if condition == "*" => Existing::Keep,
+            Some(_) => return Err(s3_error!(NotImplemented)),
+        };
+        let mut attributes = source.info.attributes.clone();
+        attributes.key = input.key;
+        if input.metadata_directive.is_some_and(|directive| directive.as_str() == "REPLACE") {
+            attributes.content_type = input.content_type;
+            attributes.metadata = input.metadata.unwrap_or_default();
+        }
+        let size = source.info.size;
+        let mut upload = self.bucket(&input.bucket)?.upload().await.map_err(internal)?;
+        let mut bytes = std::pin::pin!(source.bytes(0..size).await.map_err(internal)?);
+        while let Some(chunk) = bytes.next().await {
+            upload.write(&chunk.map_err(internal)?).await.map_err(internal)?;
+        }
+        upload.publish(&attributes, existing).await.map_err(published)?;
+        let result = CopyObjectResult {
+            checksum_sha256: Some(attributes.sha256.clone()),
+            e_tag: Some(attributes.e_tag()),
+            ..CopyObjectResult::default()
+        };
+        Ok(S3Response::new(CopyObjectOutput {
+            copy_object_result: Some(result),
+            ..CopyObjectOutput::default()
+        }))
+    }
+
     async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,
@@ -234,8 +276,7 @@ impl S3 for Bucket {
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
-        self.check_name(&input.bucket)?;
-        let objects = self.objects.list().await.map_err(internal)?;
+        let objects = self.bucket(&input.bucket)?.list().await.map_err(internal)?;
         Ok(S3Response::new(listing::page(&objects, input)))
     }
 }
@@ -285,6 +326,13 @@ fn verify(computed: &Checksum, headers: &HeaderMap, trailers: &HeaderMap) -> S3R
         }
     }
     Ok(())
+}
+
+fn published(error: PublishError) -> s3s::S3Error {
+    match error {
+        PublishError::Exists => s3_error!(PreconditionFailed),
+        PublishError::Disk(error) => internal(error),
+    }
 }
 
 fn internal(error: io::Error) -> s3s::S3Error {

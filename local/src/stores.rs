@@ -35,6 +35,9 @@ pub const TABLE: &str = "customizations";
 /// Name of the bucket.
 pub const BUCKET: &str = "customizations";
 
+/// Name of the bucket for direct uploads.
+pub const UPLOAD_BUCKET: &str = "customization-uploads";
+
 /// Prefix of the URIs of problem types.
 pub const PROBLEM_TYPE_BASE: &str = "https://example.com/probs";
 
@@ -75,8 +78,9 @@ impl Stores {
     /// [`StoresError`]
     pub async fn start(data_dir: DataDir) -> Result<Self, StoresError> {
         let dynamodb = DynamoDb::start(&data_dir.dynamodb(), TABLE)?;
-        let s3 =
-            S3Server::start(&data_dir.s3(), BUCKET, ACCESS_KEY).await.map_err(StoresError::S3)?;
+        let s3 = S3Server::start(&data_dir.s3(), &[BUCKET, UPLOAD_BUCKET], ACCESS_KEY)
+            .await
+            .map_err(StoresError::S3)?;
         let jwks_endpoint = csp::serve_jwks().await.map_err(StoresError::JwksEndpoint)?;
         Ok(Self { dynamodb, s3, jwks_endpoint, data_dir })
     }
@@ -115,6 +119,7 @@ impl Stores {
             ("AWS_ENDPOINT_URL_S3", &self.s3_endpoint()),
             ("TABLE_NAME", TABLE),
             ("BUCKET_NAME", BUCKET),
+            ("UPLOAD_BUCKET_NAME", UPLOAD_BUCKET),
             ("CSP_ISSUER", csp::ISSUER),
             // Not CSP_JWKS: some programs that read NAME=value lines remove the quotes of its JSON.
             ("CSP_JWKS_URL", &self.jwks_endpoint.url()),

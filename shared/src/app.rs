@@ -76,7 +76,7 @@ impl App {
         let stores = async {
             let sdk_config = config.aws.sdk_config();
             let table = Table::new(&sdk_config, config.table_name);
-            (table, Artifacts::new(sdk_config, config.bucket_name))
+            (table, Artifacts::new(sdk_config, config.bucket_name, config.upload_bucket_name))
         };
         // `biased` polls the connections first, so that they open while the clients are created.
         let (_, (table, artifacts)) =

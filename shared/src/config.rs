@@ -21,6 +21,8 @@ pub struct Config {
     pub table_name: String,
     /// The S3 bucket of the uploaded files: `BUCKET_NAME`.
     pub bucket_name: String,
+    /// The S3 bucket of direct uploads: `UPLOAD_BUCKET_NAME`, only for the permission to write.
+    pub upload_bucket_name: Option<String>,
     /// The rules for tokens: `CSP_ISSUER`; the optional `CSP_AUDIENCES`; and
     /// `CSP_WRITE_PERMISSIONS` or `CSP_READ_PERMISSIONS`.
     pub csp_rules: TokenRules,
@@ -140,6 +142,10 @@ impl Config {
             aws,
             table_name: required("TABLE_NAME")?,
             bucket_name: required("BUCKET_NAME")?,
+            upload_bucket_name: match permission {
+                Permission::Write => Some(required("UPLOAD_BUCKET_NAME")?),
+                Permission::Read => None,
+            },
             csp_rules,
             csp_keys,
             problem_type_base: problem_type_base.trim_end_matches('/').to_owned(),

@@ -32,7 +32,7 @@ pub use self::{
     customization::{
         Artifact, Change, Customization, CustomizationStatus, CustomizationVersion, Removed, Upload,
     },
-    digest::{Digest, InvalidDigest},
+    digest::{Digest, DigestHasher, InvalidDigest},
     file_name::{FileName, InvalidFileName},
     filter::{Filter, FilterFields, InvalidFilter},
     id::{CustomizationId, Id, InvalidCustomizationId, InvalidId},

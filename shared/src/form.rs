@@ -1,4 +1,5 @@
-//! The multipart forms of an upload: for a new customization, and for a new version.
+//! The forms of an upload: for a new customization, and for a new version. A multipart form holds
+//! the file; a JSON form names a file that was uploaded directly.
 //!
 //! ```
 //! use http::{HeaderMap, header::CONTENT_TYPE};
@@ -16,11 +17,15 @@
 //!
 //! | module | holds |
 //! | --- | --- |
-//! | `multipart` | the parts of a body |
+//! | `multipart` | the parts of a multipart body |
+//! | `json` | the members of a JSON body |
+//! | `upload` | the description of a direct upload |
 //! | `filter` | the JSON of the field `filter` |
 
 mod filter;
+mod json;
 mod multipart;
+mod upload;
 
 use std::ops::RangeInclusive;
 
@@ -28,6 +33,7 @@ use ::http::{HeaderMap, header::CONTENT_TYPE};
 use bytes::Bytes;
 
 use self::multipart::{Malformed, Part};
+pub use self::upload::UploadDescription;
 use crate::{
     domain::{Digest, FileName, Filter},
     request::Body,
@@ -68,42 +74,77 @@ pub enum FormKind {
     Update,
 }
 
+/// The encoding of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// `multipart/form-data`, with the file.
+    Multipart,
+    /// `application/json`, with the SHA-256 of a file that was uploaded directly.
+    Json,
+}
+
 impl FormKind {
-    /// The fields of the form.
-    const fn fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Create => &["file", "name", "description", "filter", "sha256"],
-            Self::Update => &["file", "name", "description", "sha256"],
+    /// The fields of the form, and the violation's message for another one.
+    const fn fields(self, encoding: Encoding) -> (&'static [&'static str], &'static str) {
+        match (self, encoding) {
+            (Self::Create, Encoding::Multipart) => (
+                &["file", "name", "description", "filter", "sha256"],
+                "is unknown; a form has file, name, description, filter and sha256",
+            ),
+            (Self::Update, Encoding::Multipart) => (
+                &["file", "name", "description", "sha256"],
+                "is unknown; a form has file, name, description and sha256",
+            ),
+            (Self::Create, Encoding::Json) => (
+                &["sha256", "filename", "name", "description", "filter"],
+                "is unknown; the JSON form has sha256, filename, name, description and filter",
+            ),
+            (Self::Update, Encoding::Json) => (
+                &["sha256", "filename", "name", "description"],
+                "is unknown; the JSON form has sha256, filename, name and description",
+            ),
         }
     }
 
     /// The violation's message for a field that the form does not have.
-    fn unknown_field(self, name: &str) -> &'static str {
+    fn unknown_field(self, encoding: Encoding, name: &str) -> &'static str {
         match self {
-            Self::Create => "is unknown; a form has file, name, description, filter and sha256",
             Self::Update if name == "filter" => {
                 "cannot change; create another customization for another filter"
             }
-            Self::Update => "is unknown; a form has file, name, description and sha256",
+            Self::Create | Self::Update => self.fields(encoding).1,
         }
     }
 
     /// The violation of a form that has only the fields `given`, if it lacks one.
-    fn missing_field(self, given: &[String]) -> Option<Violation> {
+    fn missing_field(self, encoding: Encoding, given: &[String]) -> Option<Violation> {
         let has = |name: &str| given.iter().any(|given| given == name);
-        match self {
-            Self::Create if !has("file") => {
-                Some(Violation::new("file", "is missing; give the customization's tar.gz"))
+        let (field, message) = match (self, encoding) {
+            (Self::Create, Encoding::Multipart) if !has("file") => {
+                ("file", "is missing; give the customization's tar.gz")
             }
-            Self::Update if !has("file") && has("sha256") => {
-                Some(Violation::new("sha256", "needs a file: give the tar.gz of the new version"))
+            (Self::Create, Encoding::Json) if !has("sha256") => {
+                ("sha256", "is missing; give the SHA-256 of the uploaded file")
             }
-            Self::Update if !["file", "name", "description"].into_iter().any(has) => {
-                let message = "has no field; give at least one of file, name and description";
-                Some(Violation::new("body", message))
+            (Self::Update, Encoding::Multipart) if !has("file") && has("sha256") => {
+                ("sha256", "needs a file: give the tar.gz of the new version")
             }
-            Self::Create | Self::Update => None,
-        }
+            (Self::Update, Encoding::Json) if !has("sha256") && has("filename") => {
+                ("filename", "needs sha256: give the SHA-256 of the uploaded file")
+            }
+            (Self::Update, Encoding::Multipart)
+                if !["file", "name", "description"].into_iter().any(has) =>
+            {
+                ("body", "has no field; give at least one of file, name and description")
+            }
+            (Self::Update, Encoding::Json)
+                if !["sha256", "name", "description"].into_iter().any(has) =>
+            {
+                ("body", "has no field; give at least one of sha256, name and description")
+            }
+            _ => return None,
+        };
+        Some(Violation::new(field, message))
     }
 }
 
@@ -116,7 +157,7 @@ pub struct Form {
     pub name: Option<String>,
     /// The customization's description; empty if the field is.
     pub description: Option<String>,
-    /// The SHA-256 that the file must have.
+    /// The SHA-256 that the file of a multipart form must have.
     pub sha256: Option<Digest>,
     /// The applications that the customization applies to.
     pub filter: Option<Filter>,
@@ -124,25 +165,34 @@ pub struct Form {
     pub violations: Vec<Violation>,
 }
 
-/// An uploaded file.
+/// A file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its bytes, a slice of the request's body.
-    pub content: Bytes,
     /// Its name.
     pub name: FileName,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// The bytes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// They are a slice of the request's body.
+    Sent(Bytes),
+    /// They were uploaded directly, and have this SHA-256.
+    Uploaded(Digest),
 }
 
 /// The body is not a form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// The request has another content type.
-    #[error("the content type is not multipart/form-data")]
+    #[error("the content type is neither multipart/form-data nor application/json")]
     NotAForm,
     /// The file exceeds [`FormLimits::file_bytes`].
     #[error("the file is too large")]
     TooLarge,
-    /// The body is not valid base64, or not a well-formed multipart body.
+    /// The body is not valid base64, or not well formed.
     #[error("{0}")]
     Malformed(String),
 }
@@ -167,12 +217,13 @@ impl Form {
         body: &Body,
         limits: &FormLimits,
     ) -> Result<Self, FormError> {
-        let mut content_types = headers.get_all(CONTENT_TYPE).iter();
-        let (Some(content_type), None) = (content_types.next(), content_types.next()) else {
-            return Err(FormError::NotAForm);
-        };
-        let content_type = content_type.to_str().map_err(|_| FormError::NotAForm)?;
+        let content_type = content_type(headers).ok_or(FormError::NotAForm)?;
         let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if is_json(headers) {
+            let body = body.bytes().map_err(|error| FormError::Malformed(error.to_string()))?;
+            let parts = json::parts(body).map_err(FormError::Malformed)?;
+            return Ok(Self::from_parts(kind, Encoding::Json, parts, limits));
+        }
         if !essence.eq_ignore_ascii_case("multipart/form-data") {
             return Err(FormError::NotAForm);
         }
@@ -182,26 +233,55 @@ impl Form {
         if parts.iter().any(|part| part.name == "file" && part.content.len() > limits.file_bytes) {
             return Err(FormError::TooLarge);
         }
-        Ok(Self::from_parts(kind, parts, limits))
+        let parts = parts.into_iter().map(|part| (part, json::Kind::Text)).collect();
+        Ok(Self::from_parts(kind, Encoding::Multipart, parts, limits))
     }
 
-    fn from_parts(kind: FormKind, parts: Vec<Part>, limits: &FormLimits) -> Self {
+    fn from_parts(
+        kind: FormKind,
+        encoding: Encoding,
+        parts: Vec<(Part, json::Kind)>,
+        limits: &FormLimits,
+    ) -> Self {
         let mut form = Self::default();
         let mut seen: Vec<String> = Vec::new();
-        for part in parts {
-            let result = if !kind.fields().contains(&part.name.as_str()) {
-                Err(kind.unknown_field(&part.name).to_owned())
+        let mut file_name = None;
+        for (part, value) in parts {
+            let name = part.name.as_str();
+            let is_json = encoding == Encoding::Json;
+            let result = if !kind.fields(encoding).0.contains(&name) {
+                Err(kind.unknown_field(encoding, name).to_owned())
             } else if seen.contains(&part.name) {
                 Err("is given more than once; give it once".to_owned())
             } else {
                 seen.push(part.name.clone());
-                form.set_field(&part, limits)
+                match name {
+                    "filename" | "name" | "description" | "sha256"
+                        if value == json::Kind::Other =>
+                    {
+                        Err("must be a string".to_owned())
+                    }
+                    "filter" if is_json && value == json::Kind::Text => {
+                        Err("must be a JSON object".to_owned())
+                    }
+                    "filename" => utf8(&part).and_then(|name| {
+                        file_name = Some(name.parse().map_err(|error| format!("{error}"))?);
+                        Ok(())
+                    }),
+                    _ => form.set_field(&part, limits),
+                }
             };
             if let Err(message) = result {
                 form.violations.push(Violation::new(violation::excerpt(&part.name), message));
             }
         }
-        form.violations.extend(kind.missing_field(&seen));
+        form.violations.extend(kind.missing_field(encoding, &seen));
+        if encoding == Encoding::Json {
+            let default = || "".parse().ok();
+            let named = form.sha256.take().zip(file_name.or_else(default));
+            form.file =
+                named.map(|(digest, name)| File { name, content: Content::Uploaded(digest) });
+        }
         form
     }
 
@@ -211,7 +291,7 @@ impl Form {
             "file" => {
                 let path = part.file_name.as_deref().unwrap_or_default();
                 let name = path.parse().map_err(|error| format!("the file name {error}"))?;
-                self.file = Some(File { content: part.content.clone(), name });
+                self.file = Some(File { name, content: Content::Sent(part.content.clone()) });
             }
             "name" => {
                 let name = text(part, 1..=limits.name_characters)?;
@@ -225,10 +305,7 @@ impl Form {
                 self.description = Some(description.to_owned());
             }
             "sha256" => {
-                // Tools print the digits in either case.
-                let digits = utf8(part)?.to_ascii_lowercase();
-                let digest = digits.parse().map_err(|_| "must be 64 hexadecimal digits")?;
-                self.sha256 = Some(digest);
+                self.sha256 = Some(digest(utf8(part)?)?);
             }
             _ => {
                 if part.content.len() > limits.filter_bytes {
@@ -242,6 +319,28 @@ impl Form {
         }
         Ok(())
     }
+}
+
+/// The content type of a request, if it has exactly one that is text.
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    let mut content_types = headers.get_all(CONTENT_TYPE).iter();
+    match (content_types.next(), content_types.next()) {
+        (Some(content_type), None) => content_type.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// Returns true if the content type of a request is JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = content_type(headers).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// Parses a SHA-256 that a client sends: tools print the digits in either case.
+fn digest(digits: &str) -> Result<Digest, String> {
+    let digest = digits.to_ascii_lowercase().parse();
+    digest.map_err(|_| "must be 64 hexadecimal digits".to_owned())
 }
 
 fn utf8(part: &Part) -> Result<&str, String> {
@@ -268,13 +367,12 @@ mod tests {
     fn read(kind: FormKind, parts: &[(&str, &[u8])]) -> Form {
         let parts = parts
             .iter()
-            .map(|(name, content)| Part {
-                name: (*name).to_owned(),
-                file_name: None,
-                content: Bytes::copy_from_slice(content),
+            .map(|(name, content)| {
+                let (name, content) = ((*name).to_owned(), Bytes::copy_from_slice(content));
+                (Part { name, file_name: None, content }, json::Kind::Text)
             })
             .collect();
-        Form::from_parts(kind, parts, &FormLimits::PRODUCTION)
+        Form::from_parts(kind, Encoding::Multipart, parts, &FormLimits::PRODUCTION)
     }
 
     fn violations(parts: &[(&str, &[u8])]) -> Vec<(String, String)> {
@@ -389,7 +487,7 @@ mod tests {
         assert_eq!(read(&["Multipart/Form-Data; boundary=B"]), None);
         let malformed = FormError::from(Malformed::Boundary);
         assert_eq!(read(&["multipart/form-data; boundary=\"\""]), Some(malformed));
-        for other in ["", "application/json", "multipart/mixed; boundary=B", "form"] {
+        for other in ["", "text/plain", "multipart/mixed; boundary=B", "form"] {
             assert_eq!(read(&[other]), Some(FormError::NotAForm), "{other}");
         }
         assert_eq!(read(&[]), Some(FormError::NotAForm));

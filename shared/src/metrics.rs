@@ -119,18 +119,18 @@ pub fn cold_start() {
 }
 
 /// Records a new customization and the size of its file.
-pub fn created(bytes: usize) {
+pub fn created(bytes: u64) {
     counter!(CREATES).increment(1);
     artifact_bytes(bytes);
 }
 
 /// Records a new version of a customization and the size of its file.
-pub fn new_version(bytes: usize) {
+pub fn new_version(bytes: u64) {
     counter!(NEW_VERSIONS).increment(1);
     artifact_bytes(bytes);
 }
 
-fn artifact_bytes(bytes: usize) {
+fn artifact_bytes(bytes: u64) {
     histogram!(ARTIFACT_BYTES).record(u32::try_from(bytes).unwrap_or(u32::MAX));
 }
 

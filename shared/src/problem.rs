@@ -72,9 +72,15 @@ pub enum Problem {
     /// The upload exceeds the size limit.
     #[error("The upload is too large: a file may have up to 4,500,000 bytes.")]
     PayloadTooLarge,
+    /// A direct upload exceeds the size limit.
+    #[error("The upload is too large: a file may have up to 268,435,456 bytes.")]
+    UploadTooLarge,
     /// The content type is not that of a form.
-    #[error("The request's content type must be multipart/form-data.")]
+    #[error("The request's content type must be multipart/form-data or application/json.")]
     UnsupportedMediaType,
+    /// The file was not uploaded, or its upload has expired.
+    #[error("There is no uploaded file with this SHA-256; upload it first.")]
+    FileNotUploaded,
     /// A fault of this service.
     #[error("The request failed because of an internal error.")]
     Internal(#[source] BoxError),
@@ -205,7 +211,10 @@ impl Problem {
                 "idempotency-key-reused",
                 "Idempotency key reused",
             ),
-            Self::PayloadTooLarge => {
+            Self::FileNotUploaded => {
+                kind(StatusCode::CONFLICT, "file-not-uploaded", "File not uploaded")
+            }
+            Self::PayloadTooLarge | Self::UploadTooLarge => {
                 kind(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Payload too large")
             }
             Self::UnsupportedMediaType => kind(

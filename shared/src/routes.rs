@@ -95,6 +95,8 @@ routes! {
     UpdateCustomization: PATCH "/catalogs/{catalog_id}/customizations/{customization_id}", Write;
     /// Removes a customization.
     RemoveCustomization: DELETE "/catalogs/{catalog_id}/customizations/{customization_id}", Write;
+    /// Starts the upload of a large file directly to S3.
+    StartUpload: POST "/catalogs/{catalog_id}/uploads", Write;
     /// Lists the customizations of a catalog.
     ListCustomizations: GET "/catalogs/{catalog_id}/customizations", Read;
     /// Gets a customization and the builds of the applications that it affects.

@@ -43,7 +43,7 @@ mod references;
 mod table;
 
 pub use self::{
-    artifacts::Artifacts,
+    artifacts::{Artifacts, PresignedUpload, UploadedFile},
     aws::{AwsConfig, http_client, retry_config, timeout_config},
     builds::Builds,
     catalogs::Catalogs,

@@ -26,6 +26,7 @@ use hyper_util::{
 };
 use local::csp::Token;
 use serde_json::{Value, json};
+use shared::domain::Digest;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -116,6 +117,43 @@ impl Api {
     /// Lists the versions of a customization of the sample catalog.
     pub async fn versions(&self, id: &str) -> Response {
         self.get(&format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations/{id}/versions")).await
+    }
+
+    /// Sends JSON to a path of the sample catalog.
+    pub async fn send_json(&self, method: Method, path: &str, body: &Value) -> Response {
+        let path = format!("/v1/catalogs/{SAMPLE_CATALOG}/{path}");
+        let api = self.header("content-type", "application/json");
+        api.send(method, &path, body.to_string().into_bytes()).await
+    }
+
+    /// Starts a direct upload to the sample catalog.
+    pub async fn start_upload(&self, body: &Value) -> Response {
+        self.send_json(Method::POST, "uploads", body).await
+    }
+
+    /// Uploads `content` directly, and returns its SHA-256. Does nothing if it is stored already.
+    pub async fn upload(&self, content: &[u8]) -> String {
+        let sha256 = Digest::of(content).to_string();
+        let response = self.start_upload(&json!({"sha256": sha256, "size": content.len()})).await;
+        if response.status == 201 {
+            let upload = response.json()["upload"].clone();
+            let put = self.put_upload(&upload, content).await;
+            assert!(matches!(put.status, 200 | 412), "{}: {:?}", put.status, put.body);
+        } else {
+            assert_eq!(response.status, 200, "{:?}", response.body);
+        }
+        sha256
+    }
+
+    /// Sends the presigned request of an upload with this body.
+    pub async fn put_upload(&self, upload: &Value, body: &[u8]) -> Response {
+        let headers = upload["headers"].as_object().expect("headers");
+        // The HTTP client computes the length itself.
+        let headers = headers.iter().filter(|(name, _)| *name != "content-length");
+        let headers: Vec<_> =
+            headers.map(|(name, value)| (&**name, value.as_str().expect("a text"))).collect();
+        let url = upload["url"].as_str().expect("a URL");
+        self.headers(&headers).send(Method::PUT, url, body.to_vec()).await
     }
 
     /// Gets a path of the API, or an absolute URL.
@@ -343,7 +381,21 @@ impl Problem {
         415,
         "unsupported-media-type",
         "Unsupported media type",
-        "The request's content type must be multipart/form-data.",
+        "The request's content type must be multipart/form-data or application/json.",
+    );
+    /// A direct upload is too large.
+    pub const UPLOAD_TOO_LARGE: Self = problem(
+        413,
+        "payload-too-large",
+        "Payload too large",
+        "The upload is too large: a file may have up to 268,435,456 bytes.",
+    );
+    /// The file was not uploaded.
+    pub const NOT_UPLOADED: Self = problem(
+        409,
+        "file-not-uploaded",
+        "File not uploaded",
+        "There is no uploaded file with this SHA-256; upload it first.",
     );
     /// Internal error.
     pub const INTERNAL: Self = problem(

@@ -60,6 +60,8 @@ struct Operation {
     query_parameters: BTreeMap<String, Field>,
     headers: BTreeMap<String, Field>,
     form: Option<FormSpec>,
+    /// Schema of a body in JSON.
+    json: Option<Validator>,
     responses: ResponseSpecs,
 }
 
@@ -111,7 +113,7 @@ impl Contract {
                     );
                     operation.check_query(request, &mut violations);
                     self.check_headers(operation, request.headers(), &mut violations);
-                    operation.check_form(request, &mut violations).await;
+                    operation.check_body(request, &mut violations).await;
                 }
                 None => violations.push("there is no such operation".to_owned()),
             }
@@ -164,15 +166,21 @@ impl Operation {
         check_values("query parameter", &self.query_parameters, &values, violations);
     }
 
-    async fn check_form(&self, request: &Request<Bytes>, violations: &mut Vec<String>) {
-        match &self.form {
-            Some(form) => match form.read(request).await {
+    async fn check_body(&self, request: &Request<Bytes>, violations: &mut Vec<String>) {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let is_json = content_type.is_some_and(|content_type| content_type == "application/json");
+        match (&self.json, &self.form) {
+            (Some(schema), _) if is_json => match serde_json::from_slice(request.body()) {
+                Ok(body) => check("body", schema, &body, violations),
+                Err(error) => violations.push(format!("the body is not JSON: {error}")),
+            },
+            (_, Some(form)) => match form.read(request).await {
                 Ok(Some(fields)) => check("form", &form.schema, &fields, violations),
                 Ok(None) => {}
                 Err(error) => violations.push(format!("the form cannot be read: {error}")),
             },
-            None if request.body().is_empty() => {}
-            None => violations.push("the request has a body".to_owned()),
+            _ if request.body().is_empty() => {}
+            _ => violations.push("the request has a body".to_owned()),
         }
     }
 }

@@ -38,6 +38,7 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
         Operation::ListVersions => list_versions::handle(app, &request).await,
         Operation::GetFile => get_file::handle(app, &request).await,
         Operation::CreateCustomization
+        | Operation::StartUpload
         | Operation::UpdateCustomization
         | Operation::RemoveCustomization => Err(Problem::NotFound),
     }

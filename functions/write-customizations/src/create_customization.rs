@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     archive_check::{self, CheckedFile},
-    idempotency,
+    artifact, idempotency,
 };
 
 const LIMITS: FormLimits = FormLimits::PRODUCTION;
@@ -67,13 +67,11 @@ pub(crate) async fn handle(
     if let Some(record) = record? {
         return replay(&record, fingerprint);
     }
+    let file = artifact::find(app, request, &new.file.content).await?;
     if !released? {
         return Err(Problem::ApplicationNotReleased);
     }
-
-    let (digest, content) = (new.digest, new.file.content.clone());
-    let file_bytes = content.len();
-    app.artifacts.put(&request.catalog_id, digest, content).await?;
+    let file_bytes = file.store(app, request, new.digest).await?;
 
     let key = new.idempotency_key;
     let customization = new.into_customization(request);

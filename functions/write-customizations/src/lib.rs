@@ -1,15 +1,18 @@
 //! The Lambda function `write-customizations`: the operations that change customizations.
 
 mod archive_check;
+mod artifact;
 mod create_customization;
 mod idempotency;
 mod remove_customization;
+mod start_upload;
 mod update_customization;
 
 use shared::{app::App, problem::Problem, request::Request, response::Response, routes::Operation};
+pub use start_upload::MAX_UPLOAD_BYTES;
 
 /// The function's role must allow exactly these IAM actions.
-pub const ACTIONS: [&str; 6] = [
+pub const ACTIONS: [&str; 8] = [
     // Reads the catalog, to check its owner, with the customization to change, or with the base
     // image and product of a filter.
     "dynamodb:BatchGetItem",
@@ -23,7 +26,12 @@ pub const ACTIONS: [&str; 6] = [
     "dynamodb:PutItem",
     // Looks for a released application that the filter selects.
     "dynamodb:Query",
-    // Stores the uploaded file.
+    // Reads a file that was uploaded directly; checks that a file exists.
+    "s3:GetObject",
+    // Without this action, S3 responds with 403 instead of 404 if a file does not exist.
+    "s3:ListBucket",
+    // Stores the file of a form; copies a file that was uploaded directly. A presigned upload needs
+    // it too, because it has the permissions of the function that signed it.
     "s3:PutObject",
 ];
 
@@ -38,6 +46,7 @@ pub async fn handle(app: &App, request: &Request) -> Result<Response, Problem> {
         Operation::CreateCustomization => create_customization::handle(app, &request).await,
         Operation::UpdateCustomization => update_customization::handle(app, &request).await,
         Operation::RemoveCustomization => remove_customization::handle(app, &request).await,
+        Operation::StartUpload => start_upload::handle(app, &request).await,
         Operation::ListCustomizations
         | Operation::GetCustomization
         | Operation::ListVersions

@@ -16,7 +16,7 @@ use shared::{
 
 use crate::{
     archive_check::{self, CheckedFile},
-    idempotency,
+    artifact, idempotency,
 };
 
 /// A valid update.
@@ -49,9 +49,13 @@ pub(crate) async fn handle(
         return Err(Problem::CustomizationRemoved);
     }
 
-    if let (Some(file), Some(artifact)) = (&file, &change.artifact) {
-        app.artifacts.put(&request.catalog_id, artifact.id, file.content.clone()).await?;
-    }
+    let file_bytes = match (&file, &change.artifact) {
+        (Some(file), Some(artifact)) => {
+            let file = artifact::find(app, request, &file.content).await?;
+            Some(file.store(app, request, artifact.id).await?)
+        }
+        _ => None,
+    };
     let record = IdempotencyRecord::new(fingerprint, None);
     let conditions = UpdateConditions {
         owner: Some(&request.caller.organization),
@@ -62,8 +66,8 @@ pub(crate) async fn handle(
         |customization: &mut Customization| customization.change(&change, user, Timestamp::now());
     match app.customizations.update("update customization", stored, conditions, apply).await {
         Ok(()) => {
-            if let Some(file) = file {
-                metrics::new_version(file.content.len());
+            if let Some(bytes) = file_bytes {
+                metrics::new_version(bytes);
             }
             Ok(response::no_content())
         }

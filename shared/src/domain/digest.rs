@@ -35,6 +35,23 @@ impl Digest {
     }
 }
 
+/// Computes the digest of bytes that arrive in pieces.
+#[derive(Clone, Debug, Default)]
+pub struct DigestHasher(Sha256);
+
+impl DigestHasher {
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 impl FromStr for Digest {
     type Err = InvalidDigest;
 

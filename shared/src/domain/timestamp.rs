@@ -1,11 +1,13 @@
 //! Timestamps in the API's format.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::{
-    OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem,
-    format_description::well_known::Rfc3339, macros::format_description,
+    OffsetDateTime, UtcOffset,
+    format_description::BorrowedFormatItem,
+    format_description::well_known::Rfc3339,
+    macros::{datetime, format_description},
 };
 
 const MILLISECONDS: &[BorrowedFormatItem<'_>] =
@@ -27,6 +29,13 @@ impl Timestamp {
     #[must_use]
     pub fn now() -> Self {
         Self(OffsetDateTime::now_utc())
+    }
+
+    /// This time plus `duration`; the last second of the year 9999 at most.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let latest = datetime!(9999-12-31 23:59:59 UTC);
+        Self((self.0.saturating_add(duration.try_into().unwrap_or_default())).min(latest))
     }
 }
 

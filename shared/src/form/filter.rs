@@ -1,14 +1,9 @@
 //! The JSON of the form's field `filter`, parsed strictly: unknown and repeated members are
 //! violations.
 
-use std::fmt;
+use serde_json::value::RawValue;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::{Value, error::Category};
-
+use super::json::{self, Members};
 use crate::{
     domain::{Filter, FilterFields, Id, InvalidFilter},
     violation::{self, Violation},
@@ -20,14 +15,8 @@ use crate::{
 ///
 /// All violations, each with its field.
 pub(super) fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
-    let members: Members = serde_json::from_str(text).map_err(|error| {
-        let message = match error.classify() {
-            // The text of this error would repeat the client's input.
-            Category::Data => "must be a JSON object".to_owned(),
-            _ => format!("must be a JSON object: {error}"),
-        };
-        vec![Violation::new("filter", message)]
-    })?;
+    let members: Members<'_> = serde_json::from_str(text)
+        .map_err(|error| vec![Violation::new("filter", json::message(error))])?;
     let mut violations = Vec::new();
     let mut fields = FilterFields::default();
     for (key, value) in members.0 {
@@ -65,38 +54,10 @@ pub(super) fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
     }
 }
 
-fn parse_id(value: Value) -> Result<Id, String> {
-    match value {
-        Value::String(text) => Id::try_from(text).map_err(|error| error.to_string()),
-        _ => Err("must be a string; leave it out where it does not matter".to_owned()),
-    }
-}
-
-/// The members of a JSON object in their order, with duplicates.
-struct Members(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct MembersVisitor;
-
-        impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(MembersVisitor)
-    }
+fn parse_id(value: &RawValue) -> Result<Id, String> {
+    let text: String = serde_json::from_str(value.get())
+        .map_err(|_| "must be a string; leave it out where it does not matter".to_owned())?;
+    Id::try_from(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,4 +1,12 @@
 //! Artifacts: the uploaded files in the S3 bucket, at `{catalog_id}/{sha256}`.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `direct_upload` | large files, which clients upload directly to a bucket of their own |
+
+mod direct_upload;
+
+pub use self::direct_upload::{PresignedUpload, UploadedFile};
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -25,13 +33,14 @@ pub struct Artifacts {
     /// requests do not need the client.
     client: OnceLock<Client>,
     bucket: String,
+    upload_bucket: Option<String>,
 }
 
 impl Artifacts {
-    /// Uses the bucket `bucket`.
+    /// Uses the bucket `bucket`, and `upload_bucket` for direct uploads.
     #[must_use]
-    pub fn new(config: SdkConfig, bucket: String) -> Self {
-        Self { config, client: OnceLock::new(), bucket }
+    pub fn new(config: SdkConfig, bucket: String, upload_bucket: Option<String>) -> Self {
+        Self { config, client: OnceLock::new(), bucket, upload_bucket }
     }
 
     fn client(&self) -> &Client {

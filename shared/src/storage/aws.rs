@@ -128,7 +128,8 @@ mod tests {
         for region in ["us-east-1", "eu-central-1", "us-gov-west-1"] {
             let text = str::to_owned;
             let config = AwsConfig::new(text(region), text("id"), text("secret"), None);
-            let artifacts = Artifacts::new(config.clone().sdk_config(), text("customizations"));
+            let artifacts =
+                Artifacts::new(config.clone().sdk_config(), text("customizations"), None);
             let (catalog_id, file_name) = ("c".parse().unwrap(), "a.tar.gz".parse().unwrap());
             let link =
                 artifacts.presign_get(&catalog_id, Digest::of(b""), &file_name).await.unwrap();

@@ -74,7 +74,8 @@ fn operations(path: &str, item: &Node<'_>) -> Vec<Operation> {
                 .into_iter()
                 .map(|(name, field)| (name.to_ascii_lowercase(), field))
                 .collect(),
-            form: operation.at("requestBody").map(|body| body.form()),
+            form: operation.at("requestBody").and_then(|body| body.form()),
+            json: operation.at("requestBody").and_then(|body| body.json()),
             responses: operation.at("responses").expect("an operation has responses").responses(),
             method,
         })
@@ -135,13 +136,17 @@ impl<'a> Node<'a> {
         Field { required: self.value()["required"] == true, schema: self.schema() }
     }
 
-    fn form(&self) -> FormSpec {
-        let content = self.at("content").and_then(|content| content.at("multipart/form-data"));
-        let form = content.expect("the request body is a form");
+    /// The schema of a body in JSON.
+    fn json(&self) -> Option<Validator> {
+        Some(self.at("content")?.at("application/json")?.schema())
+    }
+
+    fn form(&self) -> Option<FormSpec> {
+        let form = self.at("content")?.at("multipart/form-data")?;
         let parts =
             form.at("encoding").into_iter().flat_map(|parts| parts.members().collect::<Vec<_>>());
         let json = parts.filter(|(_, part)| part.text("contentType") == "application/json");
-        FormSpec { schema: form.schema(), json: json.map(|(name, _)| name).collect() }
+        Some(FormSpec { schema: form.schema(), json: json.map(|(name, _)| name).collect() })
     }
 
     fn responses(&self) -> ResponseSpecs {

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use admin::pipeline::{self, BuildReport};
+use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use local::function::FunctionLimits;
+use serde_json::json;
 use shared::{domain::BuildStatus, routes::Operation};
 use tests::{
     api::Response,
@@ -118,6 +120,13 @@ async fn the_runbook_lists_the_store_operations_and_capacity_units_of_each_reque
     row(Some(Operation::ListCustomizations), "list, of up to a page", 200, &api.list("").await);
     let page = api.list("page=2&page_size=2").await;
     row(Some(Operation::ListCustomizations), "list, the second page of more", 200, &page);
+    let upload = api.start_upload(&json!({"sha256": "0".repeat(64), "size": 1})).await;
+    row(Some(Operation::StartUpload), "start a direct upload", 201, &upload);
+    let archive = Tarball::new().file("direct", b"").gzip();
+    let upload = json!({ "sha256": api.upload(&archive).await });
+    drop((take_operations(), dynamodb.take_capacity()));
+    let direct = api.send_json(Method::POST, "customizations", &upload).await;
+    row(create, "create, from a direct upload", 201, &direct);
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     row(Some(Operation::GetFile), "get a file's link", 200, &api.get(&file).await);
     row(None, "any, refused for its token", 401, &api.headers(&[]).get(&file).await);

@@ -88,6 +88,8 @@ async fn every_sample_event_is_accepted_by_its_function() {
 
         let (status, _, customization) = send(Operation::GetCustomization, id).await;
         assert_eq!((status, &customization["id"]), (200, &created["id"]));
+        let (status, _, upload) = send(Operation::StartUpload, "").await;
+        assert_eq!((status, &upload["upload"]["method"]), (201, &json!("PUT")), "{upload}");
         let (status, _, list) = send(Operation::ListCustomizations, "").await;
         assert_eq!((status, &list["items"][0]["id"]), (200, &created["id"]));
         assert_eq!(list["page_size"], 10);

@@ -16,6 +16,7 @@ use std::{
 use admin::records::{self, Record};
 use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
 use local::{catalog::SAMPLE_ORGANIZATION, function::FunctionLimits, stores::TABLE};
 use serde_json::{from_value, json};
 use shared::routes::Operation;
@@ -184,6 +185,13 @@ const CALLS: &[StoreCall] = &[
         &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, TRANSACTION],
     ),
     (
+        Operation::StartUpload,
+        "BatchGetItem",
+        "CATALOG#",
+        &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, BATCH],
+    ),
+    (Operation::StartUpload, "HEAD", "", &[ANY, INCOMPLETE_RESPONSE, S3]),
+    (
         Operation::ListCustomizations,
         "BatchGetItem",
         "CATALOG#",
@@ -315,7 +323,7 @@ impl Case {
         match self.outcome {
             Success => {
                 let status = match self.operation {
-                    Operation::CreateCustomization => 201,
+                    Operation::CreateCustomization | Operation::StartUpload => 201,
                     Operation::UpdateCustomization | Operation::RemoveCustomization => 204,
                     Operation::ListCustomizations
                     | Operation::GetCustomization
@@ -336,6 +344,7 @@ impl Case {
             Operation::CreateCustomization => self.run_create(stack, &api).await,
             Operation::UpdateCustomization => self.run_update(stack, &api).await,
             Operation::RemoveCustomization => self.run_remove(stack, &api).await,
+            Operation::StartUpload => self.run_start_upload(stack, &api).await,
             Operation::ListCustomizations => self.run_list(stack, &api).await,
             Operation::GetCustomization => self.run_get(stack, &api).await,
             Operation::ListVersions => self.run_list_versions(stack, &api).await,
@@ -411,6 +420,21 @@ impl Case {
         if self.has_written() {
             assert_eq!(after, before, "a second removal changes nothing");
         }
+    }
+
+    async fn run_start_upload(&self, stack: &ProxiedStack, api: &Api) {
+        self.create(api).await.id();
+        let injected = self.inject(stack, "");
+        let start = async || {
+            let path = format!("/v1/catalogs/{}/uploads", self.name);
+            let body = json!({"sha256": "0".repeat(64), "size": 1}).to_string();
+            let api = api.header("content-type", "application/json");
+            api.send(Method::POST, &path, body.into_bytes()).await
+        };
+        let response = start().await;
+        self.assert_outcome(&response, &injected);
+        injected.stop();
+        assert_eq!(start().await.status, 201);
     }
 
     async fn run_list(&self, stack: &ProxiedStack, api: &Api) {
@@ -489,6 +513,9 @@ async fn the_fault_table_covers_every_store_call_of_every_operation() {
                 api.header("idempotency-key", "u").update(&created.id(), Form::upload()).await
             }
             Operation::RemoveCustomization => api.remove(&created.id()).await,
+            Operation::StartUpload => {
+                api.start_upload(&json!({"sha256": "0".repeat(64), "size": 1})).await
+            }
             Operation::ListCustomizations => api.list("").await,
             Operation::GetCustomization => api.customization(&created.id()).await,
             Operation::ListVersions => api.versions(&created.id()).await,

@@ -41,3 +41,4 @@ mod tenants;
 mod tls;
 mod tokens;
 mod updates;
+mod uploads;

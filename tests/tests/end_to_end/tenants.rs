@@ -30,6 +30,8 @@ enum RequestKind {
     UpdateWithKey,
     UpdateWithoutField,
     Remove,
+    StartUpload,
+    StartInvalidUpload,
     List,
     ListWithUnknownParameter,
     Get,
@@ -40,11 +42,13 @@ enum RequestKind {
 
 impl RequestKind {
     /// The requests to a catalog as a whole.
-    const OF_CATALOG: [Self; 6] = [
+    const OF_CATALOG: [Self; 8] = [
         Self::Create,
         Self::CreateWithFilter,
         Self::CreateWithKey,
         Self::CreateWithoutFile,
+        Self::StartUpload,
+        Self::StartInvalidUpload,
         Self::List,
         Self::ListWithUnknownParameter,
     ];
@@ -69,6 +73,7 @@ impl RequestKind {
                 Operation::UpdateCustomization
             }
             Self::Remove => Operation::RemoveCustomization,
+            Self::StartUpload | Self::StartInvalidUpload => Operation::StartUpload,
             Self::List | Self::ListWithUnknownParameter => Operation::ListCustomizations,
             Self::Get => Operation::GetCustomization,
             Self::ListVersions => Operation::ListVersions,
@@ -95,6 +100,13 @@ impl RequestKind {
             }
             Self::UpdateWithoutField => api.update_in(catalog, id, Form::new()).await,
             Self::Remove => api.remove_in(catalog, id).await,
+            Self::StartUpload | Self::StartInvalidUpload => {
+                let size = if self == Self::StartUpload { 1 } else { 0 };
+                let body = json!({"sha256": "0".repeat(64), "size": size}).to_string();
+                let api = api.header("content-type", "application/json");
+                let path = format!("/v1/catalogs/{catalog}/uploads");
+                api.send(http::Method::POST, &path, body.into_bytes()).await
+            }
             Self::List => api.get(&format!("/v1/catalogs/{catalog}/customizations")).await,
             Self::ListWithUnknownParameter => {
                 api.get(&format!("/v1/catalogs/{catalog}/customizations?color=red")).await

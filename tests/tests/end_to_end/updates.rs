@@ -183,8 +183,8 @@ async fn an_invalid_update_is_refused_and_changes_nothing() {
     }
     let too_large = Form::new().file("x.tgz", &vec![0; 4_500_001]);
     api.update(&id, too_large).await.assert_problem(&Problem::TOO_LARGE);
-    let json = Form::upload().content_type("application/json");
-    api.update(&id, json).await.assert_problem(&Problem::UNSUPPORTED);
+    let text = Form::upload().content_type("text/plain");
+    api.update(&id, text).await.assert_problem(&Problem::UNSUPPORTED);
     let without_body = api.send(Method::PATCH, &path(&id), Vec::new()).await;
     without_body.assert_problem(&Problem::UNSUPPORTED);
     assert_eq!(stack.contents().await, before);

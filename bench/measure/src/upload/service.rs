@@ -4,7 +4,7 @@ use archive::ArchiveLimits;
 use bytes::Bytes;
 use shared::{
     domain::Digest,
-    form::{Form, FormKind, FormLimits},
+    form::{Content, Form, FormKind, FormLimits},
     lambda::Event,
 };
 
@@ -40,7 +40,10 @@ pub fn parse_form(event: &Event) -> Result<Bytes> {
     let form =
         Form::read(FormKind::Create, &request.headers, &request.body, &FormLimits::PRODUCTION)?;
     let file = form.file.filter(|_| form.violations.is_empty()).ok_or("the form is invalid")?;
-    Ok(file.content)
+    match file.content {
+        Content::Sent(bytes) => Ok(bytes),
+        Content::Uploaded(_) => Err("the form holds no file".into()),
+    }
 }
 
 /// Checks an archive.
