@@ -64,6 +64,13 @@ impl Api {
         api
     }
 
+    /// A client that does not send this header.
+    pub fn without(&self, name: &str) -> Self {
+        let mut api = self.clone();
+        api.headers.retain(|(header, _)| header != name);
+        api
+    }
+
     /// Creates a customization in the sample catalog.
     pub async fn create(&self, form: Form) -> Response {
         self.create_in(SAMPLE_CATALOG, form).await
@@ -147,13 +154,22 @@ impl Api {
 
     /// Sends the presigned request of an upload with this body.
     pub async fn put_upload(&self, upload: &Value, body: &[u8]) -> Response {
+        self.try_put_upload(upload, body).await.expect("S3 responds")
+    }
+
+    /// Sends the presigned request of an upload to an S3 that may end before the response.
+    pub async fn try_put_upload(
+        &self,
+        upload: &Value,
+        body: &[u8],
+    ) -> Result<Response, Box<dyn Error + Send + Sync>> {
         let headers = upload["headers"].as_object().expect("headers");
         // The HTTP client computes the length itself.
         let headers = headers.iter().filter(|(name, _)| *name != "content-length");
         let headers: Vec<_> =
             headers.map(|(name, value)| (&**name, value.as_str().expect("a text"))).collect();
         let url = upload["url"].as_str().expect("a URL");
-        self.headers(&headers).send(Method::PUT, url, body.to_vec()).await
+        self.headers(&headers).try_send(Method::PUT, url, body.to_vec()).await
     }
 
     /// Gets a path of the API, or an absolute URL.

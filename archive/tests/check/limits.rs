@@ -40,7 +40,7 @@ fn assert_boundary(limits: ArchiveLimits, accepted: &[u8], refused: &[u8], messa
 /// The other tests derive their archives from these values. Another value changes the API, so
 /// docs/api.md and openapi.yaml must change too.
 #[test]
-fn the_limits_of_a_form_are_the_documented_ones() {
+fn the_limits_are_the_documented_ones() {
     let expected = ArchiveLimits {
         unpacked_bytes: 268_435_456,
         entries: 10_000,
@@ -51,6 +51,8 @@ fn the_limits_of_a_form_are_the_documented_ones() {
         normalized_bytes: 4_194_304,
     };
     assert_eq!(ArchiveLimits::FORM, expected);
+    let of_upload = ArchiveLimits { unpacked_bytes: 1_073_741_824, ..expected };
+    assert_eq!(ArchiveLimits::DIRECT_UPLOAD, of_upload);
 }
 
 #[rstest]

@@ -54,11 +54,13 @@ fn check_in_pieces(archive: &[u8], limits: &ArchiveLimits) -> CheckResult {
     whole
 }
 
-/// Asserts that the archive is refused by this rule with this message, whatever the size of the
-/// pieces that it arrives in.
+/// Asserts that the archive is refused by this rule with this message, in a form and as a direct
+/// upload, whatever the size of the pieces that it arrives in.
 #[track_caller]
 fn assert_refused(archive: &[u8], rule: &'static str, message: &str) {
-    assert_eq!(check_in_pieces(archive, &ArchiveLimits::FORM), Err((rule, message.to_owned())));
+    for limits in [ArchiveLimits::FORM, ArchiveLimits::DIRECT_UPLOAD] {
+        assert_eq!(check_in_pieces(archive, &limits), Err((rule, message.to_owned())));
+    }
 }
 
 #[test]

@@ -60,8 +60,10 @@ pub(crate) async fn check_uploaded(file: &mut UploadedFile, digest: Digest) -> R
     let check = move || {
         let mut reader =
             ChunkReader { receiver, chunk: Bytes::new(), hasher: DigestHasher::default() };
-        check_archive(&mut reader, &ArchiveLimits::DIRECT_UPLOAD)?;
-        Ok(reader.hasher.finish())
+        let checked = check_archive(&mut reader, &ArchiveLimits::DIRECT_UPLOAD);
+        // A violation counts only if these are the bytes that the client named.
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok((checked, reader.hasher.finish()))
     };
     // The sender is dropped at the end, so that the check sees the end of the file.
     let read = async move {
@@ -76,11 +78,15 @@ pub(crate) async fn check_uploaded(file: &mut UploadedFile, digest: Digest) -> R
         }
     };
     let (checked, ()) = tokio::join!(spawn(check), read);
-    match checked? {
-        Ok(read_digest) if read_digest == digest => Ok(()),
-        Ok(_) => Err(Problem::Internal("the stored file has another SHA-256".into())),
-        Err(ArchiveError::Read(error)) => Err(Problem::ServiceUnavailable(error.into())),
+    let unavailable = |error: io::Error| Problem::ServiceUnavailable(error.into());
+    let (checked, read_digest) = checked?.map_err(unavailable)?;
+    match checked {
+        _ if read_digest != digest => {
+            Err(unavailable(io::Error::other("the file that was read has another SHA-256")))
+        }
+        Err(ArchiveError::Read(error)) => Err(unavailable(error)),
         Err(error) => Err(Problem::Validation(vec![Violation::new("file", error.to_string())])),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use shared::{
     storage::UploadedFile,
 };
 
-use crate::archive_check;
+use crate::{archive_check, start_upload::MAX_UPLOAD_BYTES};
 
 /// A file that is found, but is no artifact yet.
 pub(crate) enum FoundFile {
@@ -33,7 +33,12 @@ pub(crate) async fn find(
         Content::Sent(bytes) => Ok(FoundFile::Sent(bytes.clone())),
         Content::Uploaded(digest) => {
             let file = app.artifacts.open(&request.catalog_id, *digest).await?;
-            file.map(FoundFile::Uploaded).ok_or(Problem::FileNotUploaded)
+            let file = file.ok_or(Problem::FileNotUploaded)?;
+            // The presigned request does not allow it, so something else has written the object.
+            if file.size > MAX_UPLOAD_BYTES {
+                return Err(Problem::UploadTooLarge);
+            }
+            Ok(FoundFile::Uploaded(file))
         }
     }
 }

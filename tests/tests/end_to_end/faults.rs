@@ -16,10 +16,11 @@ use std::{
 use admin::records::{self, Record};
 use archive_builder::Tarball;
 use aws_sdk_dynamodb::types::AttributeValue;
+use fastrand::Rng;
 use http::Method;
 use local::{catalog::SAMPLE_ORGANIZATION, function::FunctionLimits, stores::TABLE};
-use serde_json::{from_value, json};
-use shared::routes::Operation;
+use serde_json::{Value, from_value, json};
+use shared::{domain::Digest, routes::Operation};
 
 use tests::{
     api::{Api, Problem, Response},
@@ -109,6 +110,30 @@ const UPLOAD: &[FaultRow] = &[
     (Corrupt, Internal, Internal, 1),
 ];
 
+/// The response to the read of an uploaded file. It is checked while it arrives, so the SDK cannot
+/// read it again.
+const STREAM: &[FaultRow] =
+    &[(ResetInResponse, Unavailable, Unavailable, 1), (Truncate, Unavailable, Unavailable, 1)];
+
+/// Another file than the named one is noticed by its digest.
+const FOREIGN_FILE: &[FaultRow] = &[(ForeignResponse, Unavailable, Unavailable, 1)];
+
+/// The copy of an uploaded file, which has a longer timeout and so only one attempt if S3 hangs.
+const COPY: &[FaultRow] = &[
+    (Reset, Success, Unavailable, 3),
+    (LoseResponse, Success, Unavailable, 3),
+    (InvalidHttp, Unavailable, Unavailable, 1),
+    (ForeignResponse, Unavailable, Unavailable, 1),
+    (Delay(Duration::from_millis(200)), Success, Success, 1),
+    (Stall, Unavailable, Unavailable, 1),
+    // A repeated copy fails because the first one succeeded; the status alone says so.
+    (ResetInResponse, Success, Success, 3),
+    (Truncate, Success, Success, 3),
+];
+
+/// The text of the row of a copy, which is a PUT like that of a form's file.
+const OF_COPY: &str = "copy";
+
 /// A store call: the API operation, the store operation, a text that distinguishes the call from
 /// others of the same store operation, and its faults.
 type StoreCall = (Operation, &'static str, &'static str, &'static [&'static [FaultRow]]);
@@ -133,6 +158,20 @@ const CALLS: &[StoreCall] = &[
         &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
     ),
     (Operation::CreateCustomization, "PUT", "", &[ANY, S3, UPLOAD]),
+    // Of a file that was uploaded directly.
+    (
+        Operation::CreateCustomization,
+        "GET",
+        "/customizations/",
+        &[ANY, INCOMPLETE_RESPONSE, S3, FOREIGN_FILE],
+    ),
+    (
+        Operation::CreateCustomization,
+        "GET",
+        "/customization-uploads/",
+        &[ANY, STREAM, S3, FOREIGN_FILE],
+    ),
+    (Operation::CreateCustomization, "PUT", OF_COPY, &[COPY, S3]),
     (
         Operation::CreateCustomization,
         "TransactWriteItems",
@@ -268,12 +307,46 @@ impl Case {
         ]
     }
 
+    /// Returns true if the case needs a create from a direct upload.
+    fn is_direct(&self) -> bool {
+        self.call == "GET" || self.text == OF_COPY
+    }
+
+    /// The file of the customization. Its bytes cannot be compressed, so that most of a response
+    /// with it is its body.
+    fn file(&self) -> Vec<u8> {
+        let mut bytes = vec![0; 4_000];
+        Rng::with_seed(1).fill(&mut bytes);
+        Tarball::new().file("name", self.name.as_bytes()).file("bytes", &bytes).gzip()
+    }
+
+    async fn post(&self, api: &Api, path: &str, body: &Value) -> Response {
+        let path = format!("/v1/catalogs/{}/{path}", self.name);
+        let api = api.header("content-type", "application/json");
+        api.send(Method::POST, &path, body.to_string().into_bytes()).await
+    }
+
+    /// Uploads the file directly, if the case needs it.
+    async fn prepare(&self, api: &Api) {
+        if self.is_direct() {
+            let file = self.file();
+            let body = json!({"sha256": Digest::of(&file).to_string(), "size": file.len()});
+            let upload = self.post(api, "uploads", &body).await.json()["upload"].clone();
+            assert_eq!(api.put_upload(&upload, &file).await.status, 200);
+        }
+    }
+
     async fn create(&self, api: &Api) -> Response {
         let Self { name, .. } = self;
         let filter = json!({"product_key": name, "branch": "1", "base_image_id": name});
-        let file = Tarball::new().file("name", name.as_bytes()).gzip();
+        let (api, file) = (api.header("idempotency-key", "the-key"), self.file());
+        if self.is_direct() {
+            let sha256 = Digest::of(&file).to_string();
+            let body = json!({"sha256": sha256, "filename": "certs.tar.gz", "filter": filter});
+            return self.post(&api, "customizations", &body).await;
+        }
         let form = Form::new().file("certs.tar.gz", &file).filter(filter);
-        api.header("idempotency-key", "the-key").create_in(name, form).await
+        api.create_in(name, form).await
     }
 
     /// Makes a new version. Only the read of the idempotency record needs a key; without one, a
@@ -305,7 +378,7 @@ impl Case {
     fn inject(&self, stack: &ProxiedStack, id: &str) -> InjectedFault {
         let text = |text: &str| text.to_owned();
         let (proxy, case_text) = match (self.call, self.text) {
-            ("PUT" | "HEAD", _) => (&stack.s3, format!("/{}/", self.name)),
+            ("PUT" | "HEAD" | "GET", _) => (&stack.s3, format!("/{}/", self.name)),
             (_, "PRODUCT#") => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
             (_, "BUILD#") => (&stack.dynamodb, text(id)),
             ("Query", "CUSTOMIZATION#" | "VERSION#") | (_, "IDEMPOTENCY#") => {
@@ -313,7 +386,8 @@ impl Case {
             }
             _ => (&stack.dynamodb, format!("CATALOG#{}", self.name)),
         };
-        let texts = vec![case_text, text(self.text)];
+        let call_text = if self.text == OF_COPY { "" } else { self.text };
+        let texts = vec![case_text, text(call_text)];
         let matcher = RequestMatcher { operation: self.call, texts };
         proxy.inject(self.fault, matcher, self.times)
     }
@@ -368,6 +442,7 @@ impl Case {
     }
 
     async fn run_create(&self, stack: &ProxiedStack, api: &Api) {
+        self.prepare(api).await;
         let injected = self.inject(stack, "");
         let response = self.create(api).await;
         self.assert_outcome(&response, &injected);
@@ -425,12 +500,8 @@ impl Case {
     async fn run_start_upload(&self, stack: &ProxiedStack, api: &Api) {
         self.create(api).await.id();
         let injected = self.inject(stack, "");
-        let start = async || {
-            let path = format!("/v1/catalogs/{}/uploads", self.name);
-            let body = json!({"sha256": "0".repeat(64), "size": 1}).to_string();
-            let api = api.header("content-type", "application/json");
-            api.send(Method::POST, &path, body.into_bytes()).await
-        };
+        let body = json!({"sha256": "0".repeat(64), "size": 1});
+        let start = async || self.post(api, "uploads", &body).await;
         let response = start().await;
         self.assert_outcome(&response, &injected);
         injected.stop();
@@ -502,11 +573,16 @@ async fn the_fault_table_covers_every_store_call_of_every_operation() {
         dynamodb.take_operations().into_iter().chain(s3.take_operations()).collect()
     };
     let created = api.create(Form::kafka()).await;
+    let direct = Tarball::new().file("direct", b"").gzip();
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     for operation in Operation::ALL.iter().copied() {
         drop(take_calls());
         let response = match operation {
             Operation::CreateCustomization => {
+                let upload = json!({ "sha256": api.upload(&direct).await });
+                drop(take_calls());
+                let direct = api.send_json(Method::POST, "customizations", &upload).await;
+                assert_eq!(direct.status, 201, "{:?}", direct.body);
                 api.header("idempotency-key", "k").create(Form::kafka()).await
             }
             Operation::UpdateCustomization => {

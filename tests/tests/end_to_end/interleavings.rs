@@ -19,6 +19,7 @@ use admin::{
 use archive_builder::Tarball;
 use bytes::Bytes;
 use fastrand::Rng;
+use http::Method;
 use local::catalog::SAMPLE_ORGANIZATION;
 use serde_json::{Value, from_value, json};
 use shared::{
@@ -53,7 +54,7 @@ const BUSY_CUSTOMIZATIONS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Create { key: Option<usize>, file: usize },
+    Create { key: Option<usize>, file: usize, way: Way },
     Update { id: String, key: Option<usize>, file: usize },
     Rename { id: String, name: String },
     Remove { id: String },
@@ -62,6 +63,15 @@ enum Step {
     Import { application: usize },
     RecordBuild { id: String, application: usize, status: BuildStatus, version: Option<Version> },
     SetStatus { id: String, status: CustomizationStatus },
+}
+
+/// The way of a file to the service.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// In a form.
+    Form,
+    /// Uploaded directly to S3.
+    Direct,
 }
 
 #[derive(Debug)]
@@ -150,7 +160,7 @@ impl Step {
         let newest: Vec<_> = model.customizations.keys().rev().take(BUSY_CUSTOMIZATIONS).collect();
         let applications: Vec<_> = model.applications.iter().copied().collect();
         let Some(id) = rng.choice(&newest).map(|id| (*id).clone()) else {
-            return Self::Create { key: None, file: rng.usize(..FILES) };
+            return Self::Create { key: None, file: rng.usize(..FILES), way: Way::Form };
         };
         let key = rng.bool().then(|| rng.usize(..KEYS));
         match (rng.choice(&applications), rng.u8(..20)) {
@@ -176,7 +186,10 @@ impl Step {
             (_, 9..13) => Self::Update { id, key, file: rng.usize(..FILES) },
             (_, 13..15) => Self::Rename { id, name: format!("name-{}", rng.usize(..1000)) },
             (_, 15) => Self::Remove { id },
-            _ => Self::Create { key, file: rng.usize(..FILES) },
+            _ => {
+                let way = rng.choice([Way::Form, Way::Direct]).unwrap();
+                Self::Create { key, file: rng.usize(..FILES), way }
+            }
         }
     }
 
@@ -186,9 +199,13 @@ impl Step {
             None => api.clone(),
         };
         match self {
-            Self::Create { key, file } => {
+            Self::Create { key, file, way: Way::Form } => {
                 let api = with_key(key, "create");
                 Outcome::Response(api.create_in(CATALOG, form(file)).await)
+            }
+            Self::Create { key, file, way: Way::Direct } => {
+                let api = with_key(key, "create");
+                Outcome::Response(create_directly(&api, &content(file)).await)
             }
             Self::Update { id, key, file } => {
                 let api = with_key(key, "update");
@@ -221,6 +238,24 @@ impl Step {
 
 async fn get(api: &Api, id: &str) -> Response {
     api.get(&format!("/v1/catalogs/{CATALOG}/customizations/{id}")).await
+}
+
+/// Uploads a file directly, and creates a customization from it.
+async fn create_directly(api: &Api, file: &[u8]) -> Response {
+    let sha256 = Digest::of(file).to_string();
+    let post = async |api: &Api, path: &str, body: Value| {
+        let api = api.header("content-type", "application/json");
+        let path = format!("/v1/catalogs/{CATALOG}/{path}");
+        api.send(Method::POST, &path, body.to_string().into_bytes()).await
+    };
+    // An idempotency key is only for the create.
+    let started = api.without("idempotency-key");
+    let started = post(&started, "uploads", json!({"sha256": sha256, "size": file.len()})).await;
+    if started.status == 201 {
+        let put = api.put_upload(&started.json()["upload"], file).await;
+        assert!(matches!(put.status, 200 | 412), "{}", put.status);
+    }
+    post(api, "customizations", json!({"sha256": sha256, "filename": "certs.tar.gz"})).await
 }
 
 async fn list(api: &Api, query: &str) -> Response {
@@ -290,7 +325,7 @@ impl Model {
     fn apply_creates(&mut self, round: &[(Step, Outcome)]) {
         let creates = || {
             round.iter().filter_map(|(step, outcome)| match (step, outcome) {
-                (Step::Create { key, file }, Outcome::Response(response)) => {
+                (Step::Create { key, file, .. }, Outcome::Response(response)) => {
                     Some((*key, *file, response))
                 }
                 _ => None,

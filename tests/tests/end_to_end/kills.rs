@@ -16,10 +16,11 @@ use fastrand::Rng;
 use futures_util::future::join_all;
 use http::Method;
 use local::{catalog, csp::Token, function::FunctionLimits};
+use serde_json::json;
 use shared::domain::Digest;
 use tempfile::TempDir;
 use tests::{
-    api::Api,
+    api::{Api, Response},
     form::Form,
     process::{self, Local, command},
     stack::{Contents, ProxiedStack, SAMPLE_CATALOG, TestStack},
@@ -47,6 +48,8 @@ struct Write {
     file: Vec<u8>,
     /// The customization of an update.
     updated: Option<String>,
+    /// True if the file of a create is uploaded directly.
+    is_direct: bool,
     /// The customization that the client knows to be written.
     acknowledged: Option<String>,
 }
@@ -56,7 +59,8 @@ impl Write {
         let mut bytes = vec![0; rng.usize(..50_000)];
         rng.fill(&mut bytes);
         let file = Tarball::new().file(&key, &bytes).gzip();
-        Self { key, file, updated: updated.map(str::to_owned), acknowledged: None }
+        let updated = updated.map(str::to_owned);
+        Self { key, file, updated, is_direct: rng.bool(), acknowledged: None }
     }
 
     /// Sends the request. Returns the customization, or `None` if the request does not succeed.
@@ -66,6 +70,10 @@ impl Write {
         let api = api.header("idempotency-key", &self.key);
         let path = format!("/v1/catalogs/{SAMPLE_CATALOG}/customizations");
         match &self.updated {
+            None if self.is_direct => {
+                let response = self.create_directly(&api, &path).await?;
+                (response.status == 201).then(|| response.id())
+            }
             None => {
                 let response = api.try_send(Method::POST, &path, body).await.ok()?;
                 (response.status == 201).then(|| response.id())
@@ -76,6 +84,24 @@ impl Write {
                 (response.status == 204).then(|| id.clone())
             }
         }
+    }
+
+    /// Uploads the file directly, and creates a customization from it at `path`.
+    async fn create_directly(&self, api: &Api, path: &str) -> Option<Response> {
+        let json = api.without("content-type").header("content-type", "application/json");
+        let sha256 = Digest::of(&self.file).to_string();
+        let body = json!({"sha256": sha256, "size": self.file.len()}).to_string().into_bytes();
+        let uploads = format!("/v1/catalogs/{SAMPLE_CATALOG}/uploads");
+        let start = json.without("idempotency-key");
+        let started = start.try_send(Method::POST, &uploads, body).await.ok()?;
+        if started.status == 201 {
+            let put = api.try_put_upload(&started.json()["upload"], &self.file).await.ok()?;
+            if !matches!(put.status, 200 | 412) {
+                return None;
+            }
+        }
+        let body = json!({"sha256": sha256, "filename": "certs.tar.gz"}).to_string().into_bytes();
+        json.try_send(Method::POST, path, body).await.ok()
     }
 
     /// Asserts that the customization can be read, has this file in one of its versions, and that

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use archive_builder::Tarball;
+use http::Method;
 use local::function::FunctionLimits;
 use serde_json::json;
 use tests::{
@@ -64,6 +66,13 @@ async fn the_write_function_uses_exactly_the_permissions_of_its_role() {
         let first = keyed.create(form.clone()).await.id();
         assert_eq!(keyed.create(form).await.id(), first);
     }
+    let id = api.create(Form::upload()).await.id();
+    api.update(&id, Form::upload()).await.assert_no_content();
+    api.remove(&id).await.assert_no_content();
+    // The client's upload has the permissions of the function that signed it.
+    let upload = Tarball::new().file("direct", b"").gzip();
+    let upload = json!({ "sha256": api.upload(&upload).await });
+    assert_eq!(api.send_json(Method::POST, "customizations", &upload).await.status, 201);
     let unreleased = Form::upload().filter(json!({"product_key": "elasticsearch"}));
     api.create(unreleased).await.assert_problem(&Problem::NOT_RELEASED);
     api.create_in("missing", Form::upload()).await.assert_problem(&Problem::CATALOG_NOT_FOUND);

@@ -1,19 +1,24 @@
 //! Direct uploads: a large file goes straight to S3, and counts only once a request names it.
 
-use archive_builder::{Gzip, Tarball};
-use aws_sdk_s3::types::ChecksumMode;
+use std::{io::Write, time::Duration};
+
+use archive_builder::{BLOCK, Field, Gzip, Tarball};
+use aws_sdk_s3::{presigning::PresigningConfig, types::ChecksumMode};
 use fastrand::Rng;
+use flate2::{Compression, write::GzEncoder};
 use http::Method;
 use local::{
     csp::Token,
+    function::FunctionLimits,
     stores::{BUCKET, UPLOAD_BUCKET},
 };
 use serde_json::{Value, json};
 use shared::domain::Digest;
 use tests::{
-    api::{Api, Problem},
+    api::{Api, Problem, Response},
     form::{Form, archive},
-    stack::{OTHER_CATALOG, OTHER_ORGANIZATION, SAMPLE_CATALOG, TestStack},
+    proxy::{Fault, RequestMatcher, Times},
+    stack::{OTHER_CATALOG, OTHER_ORGANIZATION, ProxiedStack, SAMPLE_CATALOG, TestStack},
 };
 
 /// An archive of more than 4.5 MB, which no form can hold.
@@ -23,7 +28,7 @@ fn large_archive() -> Vec<u8> {
     Tarball::new().file("agent", &bytes).gzip()
 }
 
-async fn create(api: &Api, body: Value) -> tests::api::Response {
+async fn create(api: &Api, body: Value) -> Response {
     api.send_json(Method::POST, "customizations", &body).await
 }
 
@@ -308,4 +313,106 @@ async fn an_idempotency_key_needs_no_upload_for_its_replay() {
     api.remove(&id).await.assert_no_content();
     let replay = create(&keyed, json!({"sha256": sha256, "name": "n"})).await;
     assert_eq!((replay.status, &replay.body), (201, &first.body));
+}
+
+#[tokio::test]
+async fn an_upload_that_changes_between_its_read_and_its_copy_is_not_kept() {
+    let ProxiedStack { stack, dynamodb: _dynamodb, s3 } =
+        ProxiedStack::start(FunctionLimits::AWS).await;
+    let api = stack.api();
+    let sha256 = api.upload(&archive()).await;
+    let before = stack.contents().await;
+    let matcher = RequestMatcher { operation: "PUT", texts: Vec::new() };
+    let delay = s3.inject(Fault::Delay(Duration::from_secs(1)), matcher, Times::Once);
+    let request = {
+        let (api, body) = (api.clone(), json!({ "sha256": sha256 }));
+        tokio::spawn(async move { create(&api, body).await })
+    };
+    while delay.count() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Written directly: a presigned request replaces no object.
+    let replace = async |bytes: Vec<u8>| {
+        let client = stack.stack().stores().s3_client();
+        let put = client.put_object().bucket(UPLOAD_BUCKET).body(bytes.into());
+        put.key(format!("{SAMPLE_CATALOG}/{sha256}")).send().await.unwrap();
+    };
+    replace(Tarball::new().symlink("etc", "/etc").gzip()).await;
+    request.await.unwrap().assert_problem(&Problem::UNAVAILABLE);
+    // The bytes are not those of the name, so their violation says nothing about the upload.
+    create(&api, json!({"sha256": sha256})).await.assert_problem(&Problem::UNAVAILABLE);
+    assert_eq!(stack.contents().await, before);
+
+    replace(archive()).await;
+    assert_eq!(create(&api, json!({"sha256": sha256})).await.status, 201);
+    stack.contents().await.assert_consistent();
+}
+
+#[tokio::test]
+async fn concurrent_uploads_of_one_file_by_both_ways_store_it_once() {
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    let before = stack.contents().await;
+    let tasks: Vec<_> = (0..8)
+        .map(|client| {
+            let api = api.clone();
+            tokio::spawn(async move {
+                if client % 4 == 0 {
+                    return api.create(Form::upload()).await.id();
+                }
+                let sha256 = api.upload(&archive()).await;
+                create(&api, json!({"sha256": sha256})).await.id()
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let after = stack.contents().await;
+    after.assert_consistent();
+    assert_eq!(after.customizations(SAMPLE_CATALOG).len(), 8);
+    assert_eq!(after.objects.len(), before.objects.len() + 1);
+}
+
+#[tokio::test]
+async fn an_expired_upload_request_is_refused_by_s3() {
+    let stack = TestStack::start().await;
+    let client = stack.stack().stores().s3_client();
+    let lifetime = PresigningConfig::expires_in(Duration::from_secs(1)).unwrap();
+    let put = client.put_object().bucket(UPLOAD_BUCKET).key("c/x").presigned(lifetime);
+    let upload = json!({"url": put.await.unwrap().uri(), "headers": {}});
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(stack.api().put_upload(&upload, b"x").await.status, 403);
+}
+
+/// An archive of one file of zeros that unpacks to this many bytes, with its header and its end.
+fn zeros(unpacked_bytes: usize) -> Vec<u8> {
+    let size = format!("{:011o}", unpacked_bytes - 3 * BLOCK);
+    let header = Tarball::new().file("zeros", b"").set(Field::SIZE, size.as_bytes());
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&header.tar_without_end()).unwrap();
+    let piece = vec![0; 1024 * 1024];
+    let mut left = unpacked_bytes - BLOCK;
+    while left > 0 {
+        let length = left.min(piece.len());
+        gzip.write_all(&piece[..length]).unwrap();
+        left -= length;
+    }
+    gzip.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_direct_upload_may_unpack_to_exactly_one_gibibyte() {
+    const LIMIT: usize = 1024 * 1024 * 1024;
+
+    let stack = TestStack::start().await;
+    let api = stack.api();
+    let sha256 = api.upload(&zeros(LIMIT)).await;
+    assert_eq!(create(&api, json!({"sha256": sha256})).await.status, 201);
+    let before = stack.contents().await;
+    let sha256 = api.upload(&zeros(LIMIT + BLOCK)).await;
+    let message = "the archive unpacks to more than 1073741824 bytes";
+    let response = create(&api, json!({"sha256": sha256})).await;
+    response.assert_problem(&Problem::violations([("file", message)]));
+    assert_eq!(stack.contents().await, before);
 }
