@@ -11,6 +11,7 @@ mod instructions;
 mod lists;
 mod report;
 mod transports;
+mod uploads;
 mod warm;
 mod wrapper;
 
@@ -111,6 +112,7 @@ pub(crate) async fn measure(options: Options) -> Result {
     let mut report = Report::new(once);
     cold_starts::measure(&bench, &mut report).await?;
     creates::measure(&bench, &mut report).await?;
+    uploads::measure(&bench, &stores.s3_client(), &mut report).await?;
     gets::measure(&bench, &mut report).await?;
     for row in lists {
         report.add(row);

@@ -49,6 +49,14 @@ impl Archive {
         Self::new("repetitive, 256 KB (4 MB unpacked)", Content::Repetitive, 8, 500_000),
     ];
 
+    /// Archives that only a direct upload can carry; the largest are near a limit.
+    pub const DIRECT_UPLOADS: [Self; 4] = [
+        Self::new("text, 64 MB (290 MB unpacked)", Content::Text, 1_450, 200_000),
+        Self::new("text, 230 MB (1.05 GB unpacked)", Content::Text, 5_250, 200_000),
+        Self::new("incompressible, 64 MB", Content::Incompressible, 290, 220_000),
+        Self::new("incompressible, 268 MB", Content::Incompressible, 1_215, 220_000),
+    ];
+
     /// About 4 KB of text, 16 KB unpacked.
     pub const TEXT_4_KB: Self = Self::new("text, 4 KB", Content::Text, 4, 3_000);
 

@@ -58,6 +58,19 @@ impl EventBuilder {
         Ok(serde_json::to_vec(&event)?)
     }
 
+    /// Returns the event that creates a customization from a direct upload with this SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// The sample event is not a JSON object.
+    pub fn create_from_upload(&self, sha256: &str) -> Result<Vec<u8>> {
+        let mut event = self.event(CREATE, &[])?;
+        set_header(&mut event, "Content-Type", "application/json");
+        let body = json!({ "sha256": sha256 }).to_string();
+        event.insert("body".to_owned(), base64_simd::STANDARD.encode_to_string(body).into());
+        Ok(serde_json::to_vec(&event)?)
+    }
+
     /// Returns the event that lists the first page of 20 customizations.
     ///
     /// # Errors

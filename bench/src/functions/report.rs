@@ -168,6 +168,14 @@ impl Row {
         self
     }
 
+    /// Adds a target for the ratio to the baseline over plain HTTP.
+    pub(super) fn max_plain_ratio(mut self, max: f64) -> Self {
+        if let Some(Transports { plain, .. }) = self.ratios {
+            self.target(format!("plain ≤ {}", table::ratio(max)), plain <= max);
+        }
+        self
+    }
+
     /// Adds a target for the ratio of TLS to plain HTTP.
     pub(super) fn max_tls_ratio(mut self, max: f64) -> Self {
         if let Some(ratio) = self.tls_ratio {

@@ -30,9 +30,9 @@ struct Query {
     page_size: u32,
 }
 
-/// A page of the list, under the published names.
+/// The response, under the published names.
 #[derive(Serialize)]
-struct Page<'a> {
+struct List<'a> {
     page: u32,
     page_size: u32,
     total_size: usize,
@@ -52,7 +52,7 @@ pub(crate) async fn handle(
     let list = list.await?;
 
     let total_pages = list.total.div_ceil(page_size);
-    let body = Page {
+    let body = List {
         page: query.page,
         page_size: query.page_size,
         total_size: list.total,

@@ -18,7 +18,7 @@ use shared::{
 pub const MAX_UPLOAD_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Serialize)]
-struct Upload {
+struct StartedUpload {
     sha256: Digest,
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,5 +58,5 @@ pub(crate) async fn handle(
         let upload = app.artifacts.presign_put(&request.catalog_id, sha256, size).await?;
         (StatusCode::CREATED, Some(upload.into()))
     };
-    Ok(response::json(status, &Upload { sha256, size, upload })?)
+    Ok(response::json(status, &StartedUpload { sha256, size, upload })?)
 }

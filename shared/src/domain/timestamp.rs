@@ -4,10 +4,8 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use time::{
-    OffsetDateTime, UtcOffset,
-    format_description::BorrowedFormatItem,
-    format_description::well_known::Rfc3339,
-    macros::{datetime, format_description},
+    OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem,
+    format_description::well_known::Rfc3339, macros::format_description,
 };
 
 const MILLISECONDS: &[BorrowedFormatItem<'_>] =
@@ -31,11 +29,11 @@ impl Timestamp {
         Self(OffsetDateTime::now_utc())
     }
 
-    /// This time plus `duration`; the last second of the year 9999 at most.
+    /// This time plus `duration`; this time itself if that is after the year 9999.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        let latest = datetime!(9999-12-31 23:59:59 UTC);
-        Self((self.0.saturating_add(duration.try_into().unwrap_or_default())).min(latest))
+        let sum = duration.try_into().ok().and_then(|duration| self.0.checked_add(duration));
+        sum.map_or(self, Self)
     }
 }
 
@@ -67,6 +65,15 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_added_up_to_the_last_year() {
+        let time = |text: &str| Timestamp::try_from(text.to_owned()).unwrap();
+        let minute = Duration::from_mins(1);
+        assert_eq!(time("2023-12-31T23:59:30Z").after(minute), time("2024-01-01T00:00:30Z"));
+        assert_eq!(time("9999-12-31T23:59:59Z").after(minute), time("9999-12-31T23:59:59Z"));
+        assert_eq!(time("2023-01-01T00:00:00Z").after(Duration::MAX), time("2023-01-01T00:00:00Z"));
+    }
 
     #[test]
     fn a_timestamp_is_written_in_utc_with_milliseconds() {

@@ -16,7 +16,7 @@ use crate::{
 /// All violations, each with its field.
 pub(super) fn parse(text: &str) -> Result<Option<Filter>, Vec<Violation>> {
     let members: Members<'_> = serde_json::from_str(text)
-        .map_err(|error| vec![Violation::new("filter", json::message(error))])?;
+        .map_err(|error| vec![Violation::new("filter", json::message(&error))])?;
     let mut violations = Vec::new();
     let mut fields = FilterFields::default();
     for (key, value) in members.0 {

@@ -19,12 +19,12 @@ pub(super) const MAX_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 ///
-/// The message of the violation: the text is not an object.
+/// The message of the violation: the text is too long, or not an object.
 pub(super) fn parts(text: &[u8]) -> Result<Vec<(Part, Kind)>, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("must be at most {MAX_BYTES} bytes"));
     }
-    let members: Members<'_> = serde_json::from_slice(text).map_err(message)?;
+    let members: Members<'_> = serde_json::from_slice(text).map_err(|error| message(&error))?;
     let part = |(name, value): (String, &RawValue)| {
         let json = value.get();
         let (content, kind) = match serde_json::from_str::<String>(json) {
@@ -46,7 +46,7 @@ pub(super) enum Kind {
 }
 
 /// The message for text that is not a JSON object.
-pub(super) fn message(error: serde_json::Error) -> String {
+pub(super) fn message(error: &serde_json::Error) -> String {
     match error.classify() {
         // The text of this error would repeat the client's input.
         Category::Data => "must be a JSON object".to_owned(),

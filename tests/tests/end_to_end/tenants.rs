@@ -101,7 +101,7 @@ impl RequestKind {
             Self::UpdateWithoutField => api.update_in(catalog, id, Form::new()).await,
             Self::Remove => api.remove_in(catalog, id).await,
             Self::StartUpload | Self::StartInvalidUpload => {
-                let size = if self == Self::StartUpload { 1 } else { 0 };
+                let size = u8::from(self == Self::StartUpload);
                 let body = json!({"sha256": "0".repeat(64), "size": size}).to_string();
                 let api = api.header("content-type", "application/json");
                 let path = format!("/v1/catalogs/{catalog}/uploads");
