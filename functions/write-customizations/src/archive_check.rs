@@ -81,10 +81,10 @@ pub(crate) async fn check_uploaded(file: &mut UploadedFile, digest: Digest) -> R
     let unavailable = |error: io::Error| Problem::ServiceUnavailable(error.into());
     let (checked, read_digest) = checked?.map_err(unavailable)?;
     match checked {
+        Err(ArchiveError::Read(error)) => Err(unavailable(error)),
         _ if read_digest != digest => {
             Err(unavailable(io::Error::other("the file that was read has another SHA-256")))
         }
-        Err(ArchiveError::Read(error)) => Err(unavailable(error)),
         Err(error) => Err(Problem::Validation(vec![Violation::new("file", error.to_string())])),
         Ok(()) => Ok(()),
     }

@@ -53,10 +53,12 @@ async fn an_unreachable_bucket_is_a_503_only_for_requests_with_a_file() {
 
     stack.s3.set_endpoint(UNREACHABLE_ENDPOINT.to_owned());
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
+    let upload = json!({"sha256": "0".repeat(64), "size": 1});
     for (response, expected) in [
         (api.create(Form::upload()).await, "put object: not available"),
         (api.update(&created.id(), Form::upload()).await, "put object: not available"),
         (api.get(&file).await, "head object: not available"),
+        (api.start_upload(&upload).await, "head object: not available"),
     ] {
         response.assert_problem(&Problem::UNAVAILABLE);
         let cause = stack.stack.logged_cause_of(&response);

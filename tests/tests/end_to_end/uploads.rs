@@ -93,6 +93,8 @@ async fn s3_accepts_only_the_declared_bytes_once() {
         assert!(url.contains(signed), "{signed} is signed: {url}");
         assert!(upload["headers"][signed].is_string(), "{upload}");
     }
+    let names: Vec<_> = upload["headers"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["content-length", "if-none-match", "x-amz-checksum-sha256"]);
     assert!(url.contains("X-Amz-Expires=900"));
     let mut wrong = content.clone();
     *wrong.last_mut().unwrap() ^= 1;
@@ -343,7 +345,13 @@ async fn an_upload_that_changes_between_its_read_and_its_copy_is_not_kept() {
     create(&api, json!({"sha256": sha256})).await.assert_problem(&Problem::UNAVAILABLE);
     assert_eq!(stack.contents().await, before);
 
+    // The upload expires between the read and the copy.
     replace(archive()).await;
+    let matcher = RequestMatcher { operation: "PUT", texts: Vec::new() };
+    let expired = s3.inject(Fault::Fail(404, "NoSuchKey"), matcher, Times::Once);
+    create(&api, json!({"sha256": sha256})).await.assert_problem(&Problem::UNAVAILABLE);
+    expired.stop();
+    assert_eq!(stack.contents().await, before);
     assert_eq!(create(&api, json!({"sha256": sha256})).await.status, 201);
     stack.contents().await.assert_consistent();
 }

@@ -84,11 +84,19 @@ impl Artifacts {
             .presigned(lifetime)
             .await
             .map_err(|error| StorageError::new(OPERATION, error))?;
-        let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let url = request.uri().to_owned();
+        // The SDK also returns headers that it would send itself, such as a trace identifier.
+        let signed = url.split_once("X-Amz-SignedHeaders=").unwrap_or_default().1;
+        let signed = signed.split('&').next().unwrap_or_default();
+        let headers = request
+            .headers()
+            .filter(|(name, _)| signed.split("%3B").any(|signed| signed == *name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         Ok(PresignedUpload {
             method: request.method().to_owned(),
-            url: request.uri().to_owned(),
-            headers: headers.collect(),
+            url,
+            headers,
             expires_at: Timestamp::now().after(UPLOAD_LIFETIME),
         })
     }
@@ -134,8 +142,8 @@ impl Artifacts {
     ///
     /// # Errors
     ///
-    /// [`StorageError`]; [`StorageError::Unavailable`] if the upload has changed since it was
-    /// opened.
+    /// [`StorageError`]; [`StorageError::Unavailable`] if the upload has changed or expired since
+    /// it was opened.
     pub async fn keep(
         &self,
         catalog_id: &Id,
@@ -175,6 +183,9 @@ impl Artifacts {
                 } else {
                     Err(StorageError::unavailable(OPERATION, "the upload has changed"))
                 }
+            }
+            Err(error) if error.code() == Some("NoSuchKey") => {
+                Err(StorageError::unavailable(OPERATION, "the upload has expired"))
             }
             Err(error) => Err(StorageError::new(OPERATION, error)),
         }
