@@ -11,7 +11,11 @@ pub use self::direct_upload::{PresignedUpload, UploadedFile};
 use std::{sync::OnceLock, time::Duration};
 
 use aws_sdk_s3::{
-    Client, config::Builder, error::SdkError, presigning::PresigningConfig, primitives::ByteStream,
+    Client,
+    config::{Builder, ResponseChecksumValidation},
+    error::SdkError,
+    presigning::PresigningConfig,
+    primitives::ByteStream,
 };
 use aws_types::SdkConfig;
 use bytes::Bytes;
@@ -45,7 +49,10 @@ impl Artifacts {
 
     fn client(&self) -> &Client {
         self.client.get_or_init(|| {
-            let config = Builder::from(&self.config).interceptor(AttemptMetrics(Dependency::S3));
+            let config = Builder::from(&self.config)
+                .interceptor(AttemptMetrics(Dependency::S3))
+                // The check of an uploaded file computes its SHA-256 itself.
+                .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
             Client::from_conf(config.build())
         })
     }
