@@ -5,6 +5,7 @@ constants into a TypeScript program, which compiles only if the TypeScript clien
 """
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -19,23 +20,39 @@ from uuid import UUID
 import attrs
 import httpx
 from catalog_customizations_client import AuthenticatedClient
-from catalog_customizations_client.api.customizations import create_customization, get_customization
-from catalog_customizations_client.api.files import get_file
+from catalog_customizations_client.api.customizations import (
+    create_customization,
+    get_customization,
+    list_customizations,
+    list_versions,
+    remove_customization,
+    update_customization,
+)
+from catalog_customizations_client.api.files import get_file, start_upload
 from catalog_customizations_client.models import (
     ApplicationNotReleasedProblem,
     CatalogNotFoundProblem,
     Customization,
     CustomizationCreation,
     CustomizationCreationFilter,
+    CustomizationCreationFromUpload,
     CustomizationDetailed,
     CustomizationFilter,
     CustomizationNotFoundProblem,
+    CustomizationPage,
+    CustomizationRemovedProblem,
+    CustomizationUpdate,
+    CustomizationUpdateFromUpload,
+    CustomizationVersions,
     FileLocation,
     FileNotFoundProblem,
+    FileNotUploadedProblem,
     ForbiddenProblem,
     IdempotencyKeyReusedProblem,
     PayloadTooLargeProblem,
+    StartedUpload,
     UnauthenticatedProblem,
+    UploadDescription,
     ValidationErrorProblem,
 )
 from catalog_customizations_client.types import File, Response
@@ -51,8 +68,13 @@ KAFKA = CustomizationCreationFilter(
 KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
 
 # The routes in openapi.yaml, as the TypeScript client indexes them.
+LIST = ("/v1/catalogs/{catalog_id}/customizations", "get")
 CREATE = ("/v1/catalogs/{catalog_id}/customizations", "post")
 GET = ("/v1/catalogs/{catalog_id}/customizations/{customization_id}", "get")
+UPDATE = ("/v1/catalogs/{catalog_id}/customizations/{customization_id}", "patch")
+REMOVE = ("/v1/catalogs/{catalog_id}/customizations/{customization_id}", "delete")
+LIST_VERSIONS = ("/v1/catalogs/{catalog_id}/customizations/{customization_id}/versions", "get")
+START_UPLOAD = ("/v1/catalogs/{catalog_id}/uploads", "post")
 GET_FILE = ("/v1/catalogs/{catalog_id}/files/{digest}", "get")
 
 TYPESCRIPT_TYPES = {str: "string", bool: "boolean", int: "number"}
@@ -77,9 +99,10 @@ def drop_untyped(value: Any) -> None:
             drop_untyped(item)
     elif attrs.has(type(value)):
         for field in attrs.fields(type(value)):
+            # A map of the contract is in the same field, but its values have a type.
+            if field.name == "additional_properties" and field.type == "dict[str, Any]":
+                value.additional_properties.clear()
             drop_untyped(getattr(value, field.name))
-        if hasattr(value, "additional_properties"):
-            value.additional_properties.clear()
 
 
 class Checker:
@@ -114,19 +137,34 @@ class Checker:
         self.program.append("\n".join(lines))
         return parsed
 
+    def check_empty(self, route: tuple[str, str], response: Response[Any]) -> None:
+        """Checks that the status of a response is 204, and that both clients expect no body."""
+        path, method = route
+        assert response.status_code == 204, f"{method} {path}: {response.status_code} {response.content!r}"
+        assert response.content == b"" and response.parsed is None, f"{method} {path}: {response.parsed!r}"
+        constant = f"response{len(self.program)}"
+        self.program.append(f'const {constant}: paths["{path}"]["{method}"]["responses"][204]["content"] = undefined;')
 
-def archive() -> bytes:
+
+def archive(content: bytes = b"world") -> bytes:
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as files:
         entry = tarfile.TarInfo("hello")
-        entry.size = len(b"world")
-        files.addfile(entry, io.BytesIO(b"world"))
+        entry.size = len(content)
+        files.addfile(entry, io.BytesIO(content))
     return gzip.compress(tar.getvalue())
 
 
+def file(content: bytes) -> File:
+    return File(payload=io.BytesIO(content), file_name="customization.tar.gz", mime_type="application/gzip")
+
+
 def form(content: bytes, **fields: Any) -> CustomizationCreation:
-    file = File(payload=io.BytesIO(content), file_name="customization.tar.gz", mime_type="application/gzip")
-    return CustomizationCreation(file=file, **fields)
+    return CustomizationCreation(file=file(content), **fields)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def admin(command: str, customization: Customization, *arguments: str) -> None:
@@ -137,6 +175,15 @@ def admin(command: str, customization: Customization, *arguments: str) -> None:
 
 def client(token: str) -> AuthenticatedClient:
     return AuthenticatedClient(base_url=os.environ["API"], token=token, timeout=httpx.Timeout(60))
+
+
+def requests(user: AuthenticatedClient, customization: UUID) -> Iterator[tuple[tuple[str, str], Response[Any]]]:
+    """Sends a valid request of each operation on a customization. Yields the routes and the responses."""
+    yield GET, get_customization.sync_detailed(CATALOG, customization, client=user)
+    yield LIST_VERSIONS, list_versions.sync_detailed(CATALOG, customization, client=user)
+    body = CustomizationUpdate(name="x")
+    yield UPDATE, update_customization.sync_detailed(CATALOG, customization, client=user, body=body)
+    yield REMOVE, remove_customization.sync_detailed(CATALOG, customization, client=user)
 
 
 def check_creation(checker: Checker, member: AuthenticatedClient, uploaded: bytes) -> Customization:
@@ -170,10 +217,16 @@ def check_refusals(checker: Checker, member: AuthenticatedClient, uploaded: byte
     checker.check(CREATE, create(form(bytes(4_500_001))), 413, PayloadTooLargeProblem)
     checker.check(CREATE, create(form(uploaded), "missing"), 404, CatalogNotFoundProblem)
 
-    missing = get_customization.sync_detailed(CATALOG, MISSING_ID, client=member)
-    checker.check(GET, missing, 404, CustomizationNotFoundProblem)
     missing_file = get_file.sync_detailed(CATALOG, "0" * 64, client=member, filename="x")
     checker.check(GET_FILE, missing_file, 404, FileNotFoundProblem)
+    missing_catalog = list_customizations.sync_detailed("missing", client=member)
+    checker.check(LIST, missing_catalog, 404, CatalogNotFoundProblem)
+    for route, response in requests(member, MISSING_ID):
+        checker.check(route, response, 404, CustomizationNotFoundProblem)
+
+    invalid_list = list_customizations.sync_detailed(CATALOG, client=member, page=0, page_size=101)
+    problem = checker.check(LIST, invalid_list, 400, ValidationErrorProblem)
+    assert {violation.field for violation in problem.violations} == {"page", "page_size"}
 
     for token, status, model in [
         ("not a token", 401, UnauthenticatedProblem),
@@ -182,8 +235,10 @@ def check_refusals(checker: Checker, member: AuthenticatedClient, uploaded: byte
         stranger = client(token)
         created = create_customization.sync_detailed(CATALOG, client=stranger, body=form(uploaded))
         checker.check(CREATE, created, status, model)
-        read = get_customization.sync_detailed(CATALOG, MISSING_ID, client=stranger)
-        checker.check(GET, read, status, model)
+        listed = list_customizations.sync_detailed(CATALOG, client=stranger)
+        checker.check(LIST, listed, status, model)
+        for route, response in requests(stranger, MISSING_ID):
+            checker.check(route, response, status, model)
 
 
 def check_reads(checker: Checker, member: AuthenticatedClient, created: Customization, uploaded: bytes) -> None:
@@ -207,6 +262,84 @@ def check_reads(checker: Checker, member: AuthenticatedClient, created: Customiz
     assert httpx.get(location.url).content == uploaded
 
 
+def check_changes(checker: Checker, member: AuthenticatedClient, created: Customization) -> None:
+    """Changes, replaces and removes a customization."""
+
+    def update(body: CustomizationUpdate, **headers: str) -> Response[Any]:
+        return update_customization.sync_detailed(CATALOG, created.id, client=member, body=body, **headers)
+
+    content = archive(b"a second version")
+    fields = {"name": "my second version", "description": "with a file", "sha256": sha256(content)}
+    checker.check_empty(UPDATE, update(CustomizationUpdate(file=file(content), **fields)))
+    checker.check_empty(UPDATE, update(CustomizationUpdate(name="renamed")))
+
+    response = list_versions.sync_detailed(CATALOG, created.id, client=member)
+    versions = checker.check(LIST_VERSIONS, response, 200, CustomizationVersions).items
+    assert [(item.version, item.artifact.id) for item in versions] == [
+        ("v2", sha256(content)),
+        ("v1", created.artifact.id),
+    ]
+
+    invalid = update(CustomizationUpdate(name="", sha256=sha256(content)))
+    problem = checker.check(UPDATE, invalid, 400, ValidationErrorProblem)
+    assert {violation.field for violation in problem.violations} == {"name", "sha256"}
+    other_request = update(CustomizationUpdate(name="renamed again"), idempotency_key=KEY)
+    checker.check(UPDATE, other_request, 422, IdempotencyKeyReusedProblem)
+
+    checker.check_empty(REMOVE, remove_customization.sync_detailed(CATALOG, created.id, client=member))
+    checker.check(UPDATE, update(CustomizationUpdate(name="renamed again")), 409, CustomizationRemovedProblem)
+
+
+def check_lists(checker: Checker, member: AuthenticatedClient, removed: Customization) -> None:
+    """Lists the customizations: a removed one with a filter, and a global one."""
+
+    def page(**parameters: Any) -> CustomizationPage:
+        response = list_customizations.sync_detailed(CATALOG, client=member, **parameters)
+        return checker.check(LIST, response, 200, CustomizationPage)
+
+    everything = page(page=1, page_size=100, active=False)
+    assert [item.global_ for item in everything.items] == [True, False], everything
+    changed = everything.items[1]
+    assert changed.id == removed.id
+    assert (changed.version, changed.name, changed.description) == ("v2", "renamed", "with a file"), changed
+    assert changed.updated_by and changed.updated_at and changed.removed_by and changed.removed_at, changed
+
+    kafka = page(product_key=KAFKA.product_key, branch=KAFKA.branch, base_image_id=KAFKA.base_image_id)
+    assert [item.id for item in kafka.items] == [removed.id]
+    assert [item.global_ for item in page(active=True).items] == [True]
+    empty = page(global_=False, active=True)
+    assert (empty.items, empty.total_size, empty.total_pages) == ([], 0, 0)
+
+
+def check_uploads(checker: Checker, member: AuthenticatedClient) -> None:
+    """Uploads files directly, and creates and changes a customization with them."""
+
+    def start(content: bytes) -> Response[Any]:
+        body = UploadDescription(sha256=sha256(content), size=len(content))
+        return start_upload.sync_detailed(CATALOG, client=member, body=body)
+
+    def create(content: bytes) -> Response[Any]:
+        body = CustomizationCreationFromUpload(
+            sha256=sha256(content), filename="large.tar.gz", name="large", description="a large file", filter_=KAFKA
+        )
+        return create_customization.sync_detailed(CATALOG, client=member, body=body)
+
+    content = archive(b"a large file")
+    checker.check(CREATE, create(content), 409, FileNotUploadedProblem)
+    upload = checker.check(START_UPLOAD, start(content), 201, StartedUpload).upload
+    headers = upload.headers.additional_properties
+    httpx.request(upload.method, upload.url, headers=headers, content=content).raise_for_status()
+    created = checker.check(CREATE, create(content), 201, Customization)
+    checker.check(START_UPLOAD, start(content), 200, UploadDescription)
+
+    def update(digest: str) -> Response[Any]:
+        body = CustomizationUpdateFromUpload(sha256=digest, filename="larger.tar.gz")
+        return update_customization.sync_detailed(CATALOG, created.id, client=member, body=body)
+
+    checker.check_empty(UPDATE, update(sha256(content)))
+    checker.check(UPDATE, update("0" * 64), 409, FileNotUploadedProblem)
+
+
 def main() -> None:
     checker = Checker()
     member = client(os.environ["TOKEN"])
@@ -214,6 +347,9 @@ def main() -> None:
     created = check_creation(checker, member, uploaded)
     check_refusals(checker, member, uploaded)
     check_reads(checker, member, created, uploaded)
+    check_changes(checker, member, created)
+    check_lists(checker, member, created)
+    check_uploads(checker, member)
     Path(sys.argv[1]).write_text("\n".join(checker.program) + "\n")
     print(f"the Python client has every field of {len(checker.program) - 1} responses")
 
