@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn other_paths_and_methods_match_no_route() {
         for (method, path) in [
-            (Method::GET, "/v1/catalogs/c/customizations"),
+            (Method::GET, "/v1/catalogs/c/uploads"),
             (Method::HEAD, "/v1/catalogs/c/customizations/i"),
             (Method::OPTIONS, "/v1/catalogs/c/customizations"),
             (Method::POST, "/v1/catalogs/c/customizations/"),

@@ -131,6 +131,9 @@ const COPY: &[FaultRow] = &[
     (Truncate, Success, Success, 3),
 ];
 
+/// The text of the row of a read after a conflict with another write.
+const REREAD: &str = "CUSTOMIZATION#";
+
 /// The text of the row of a copy, which is a PUT like that of a form's file.
 const OF_COPY: &str = "copy";
 
@@ -205,6 +208,7 @@ const CALLS: &[StoreCall] = &[
         &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
     ),
     (Operation::UpdateCustomization, "PUT", "", &[ANY, S3, UPLOAD]),
+    (Operation::UpdateCustomization, "GetItem", REREAD, &[ANY, INCOMPLETE_RESPONSE, DYNAMODB]),
     (
         Operation::UpdateCustomization,
         "TransactWriteItems",
@@ -223,6 +227,7 @@ const CALLS: &[StoreCall] = &[
         "",
         &[ANY, INCOMPLETE_RESPONSE, DYNAMODB, TRANSACTION],
     ),
+    (Operation::RemoveCustomization, "GetItem", REREAD, &[ANY, INCOMPLETE_RESPONSE, DYNAMODB]),
     (
         Operation::StartUpload,
         "BatchGetItem",
@@ -381,7 +386,7 @@ impl Case {
             ("PUT" | "HEAD" | "GET", _) => (&stack.s3, format!("/{}/", self.name)),
             (_, "PRODUCT#") => (&stack.dynamodb, format!("PRODUCT#{}", self.name)),
             (_, "BUILD#") => (&stack.dynamodb, text(id)),
-            ("Query", "CUSTOMIZATION#" | "VERSION#") | (_, "IDEMPOTENCY#") => {
+            ("Query" | "GetItem", "CUSTOMIZATION#" | "VERSION#") | (_, "IDEMPOTENCY#") => {
                 (&stack.dynamodb, format!("CUSTOMIZATIONS#{}", self.name))
             }
             _ => (&stack.dynamodb, format!("CATALOG#{}", self.name)),
@@ -389,6 +394,12 @@ impl Case {
         let call_text = if self.text == OF_COPY { "" } else { self.text };
         let texts = vec![case_text, text(call_text)];
         let matcher = RequestMatcher { operation: self.call, texts };
+        if (self.call, self.text) == ("GetItem", REREAD) {
+            // Another write seems to be first, so the function reads the customization again.
+            let texts = vec![format!("CATALOG#{}", self.name)];
+            let transaction = RequestMatcher { operation: "TransactWriteItems", texts };
+            stack.dynamodb.inject(Cancel(&["ConditionalCheckFailed"]), transaction, Times::Once);
+        }
         proxy.inject(self.fault, matcher, self.times)
     }
 
@@ -588,7 +599,12 @@ async fn the_fault_table_covers_every_store_call_of_every_operation() {
             Operation::UpdateCustomization => {
                 api.header("idempotency-key", "u").update(&created.id(), Form::upload()).await
             }
-            Operation::RemoveCustomization => api.remove(&created.id()).await,
+            Operation::RemoveCustomization => {
+                // A conflict, after which the function reads the customization again.
+                let transaction = RequestMatcher { operation: "TransactWriteItems", texts: vec![] };
+                dynamodb.inject(Cancel(&["ConditionalCheckFailed"]), transaction, Times::Once);
+                api.remove(&created.id()).await
+            }
             Operation::StartUpload => {
                 api.start_upload(&json!({"sha256": "0".repeat(64), "size": 1})).await
             }
