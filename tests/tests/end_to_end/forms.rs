@@ -383,7 +383,6 @@ async fn a_filter_that_is_not_a_small_flat_object_is_refused() {
         `#`, `/`, `\\`, `%` or a control character";
     let string = "must be a string; leave it out where it does not matter";
     let object = "must be a JSON object";
-    let too_deep = "must be a JSON object: recursion limit exceeded at line 1 column";
     let unknown = "is unknown; a filter has base_image_id, product_key and branch, each optional";
     let stack = TestStack::start().await;
     let before = stack.contents().await;
@@ -395,8 +394,12 @@ async fn a_filter_that_is_not_a_small_flat_object_is_refused() {
         ),
         (r#"{"branch":"2","product_key":"a","branch":"2"}"#, "filter.branch", TWICE),
         (&nested("[", "]", 100), "filter.branch", string),
-        (&nested("[", "]", 4_000), "filter", &format!("{too_deep} 137")),
-        (&nested("{\"a\":", "}", 900), "filter", &format!("{too_deep} 641")),
+        (&nested("[", "]", 4_000), "filter.branch", string),
+        (
+            &nested("{\"a\":", "}", 900),
+            "filter",
+            "must be a JSON object: expected value at line 1 column 4511",
+        ),
         (&"[".repeat(8_000), "filter", object),
         (&format!("{{}}{}", " ".repeat(8_191)), "filter", "must be at most 8192 bytes"),
         ("", "filter", "must be a JSON object: EOF while parsing a value at line 1 column 0"),
@@ -405,20 +408,12 @@ async fn a_filter_that_is_not_a_small_flat_object_is_refused() {
         ("\"\u{202e}marker\"", "filter", object),
         ("7", "filter", object),
         ("null", "filter", object),
-        (
-            r#"{"branch":1e999}"#,
-            "filter",
-            "must be a JSON object: number out of range at line 1 column 15",
-        ),
+        (r#"{"branch":1e999}"#, "filter.branch", string),
         (r#"{"branch":null}"#, "filter.branch", string),
         (r#"{"product_key":"a\u0000b"}"#, "filter.product_key", id),
         (r#"{"product_key":"CATALOG#b"}"#, "filter.product_key", id),
         (r#"{"base_image_id":".."}"#, "filter.base_image_id", id),
-        (
-            r#"{"product_key":"\ud800"}"#,
-            "filter",
-            "must be a JSON object: unexpected end of hex escape at line 1 column 23",
-        ),
+        (r#"{"product_key":"\ud800"}"#, "filter.product_key", string),
         (r#"{"\u001b[2J":"x"}"#, "filter.\\u{1b}[2J", unknown),
         (r#"{"__proto__":{}}"#, "filter.__proto__", unknown),
     ] {
@@ -437,7 +432,7 @@ async fn another_content_type_is_unsupported() {
     let before = stack.contents().await;
     let api = stack.api();
     for content_type in
-        ["application/json", "application/x-www-form-urlencoded", "multipart/mixed; boundary=B"]
+        ["application/jsonl", "application/x-www-form-urlencoded", "multipart/mixed; boundary=B"]
     {
         let response = api.post(SAMPLE_CATALOG, content_type, b"{}".to_vec()).await;
         response.assert_problem(&Problem::UNSUPPORTED);

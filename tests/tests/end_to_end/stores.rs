@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 use http::{HeaderName, Method};
-use local::stores::{BUCKET, TABLE};
+use local::stores::{BUCKET, TABLE, UPLOAD_BUCKET};
 use tests::{
     api::Response,
     form::{Form, archive},
@@ -161,7 +161,7 @@ async fn aws_s3_ls_lists_the_objects() {
     // aws s3 ls
     let buckets = s3.list_buckets().send().await.unwrap();
     let names: Vec<_> = buckets.buckets().iter().map(|bucket| bucket.name().unwrap()).collect();
-    assert_eq!(names, [BUCKET]);
+    assert_eq!(names, [UPLOAD_BUCKET, BUCKET]);
     assert!(buckets.buckets()[0].creation_date().is_some());
 
     for (prefix, start_after, keys, prefixes) in [
