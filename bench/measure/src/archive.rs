@@ -51,10 +51,10 @@ impl Archive {
 
     /// Archives that only a direct upload can carry; the largest are near a limit.
     pub const DIRECT_UPLOADS: [Self; 4] = [
-        Self::new("text, 64 MB (290 MB unpacked)", Content::Text, 1_450, 200_000),
-        Self::new("text, 230 MB (1.05 GB unpacked)", Content::Text, 5_250, 200_000),
         Self::new("incompressible, 64 MB", Content::Incompressible, 290, 220_000),
         Self::new("incompressible, 268 MB", Content::Incompressible, 1_215, 220_000),
+        Self::new("text, 64 MB (290 MB unpacked)", Content::Text, 1_450, 200_000),
+        Self::new("text, 230 MB (1.05 GB unpacked)", Content::Text, 5_250, 200_000),
     ];
 
     /// About 4 KB of text, 16 KB unpacked.
