@@ -79,7 +79,15 @@ STAGE = {
             "ThrottlingRateLimit": ref("ThrottlingRateLimit"),
             "ThrottlingBurstLimit": ref("ThrottlingBurstLimit"),
             "MetricsEnabled": True,
-        }
+        },
+        # Lists cost more than other requests.
+        {
+            "ResourcePath": "/~1catalogs~1{catalog_id}~1customizations",
+            "HttpMethod": "GET",
+            "ThrottlingRateLimit": ref("ListThrottlingRateLimit"),
+            "ThrottlingBurstLimit": ref("ListThrottlingBurstLimit"),
+            "MetricsEnabled": True,
+        },
     ],
 }
 
@@ -122,6 +130,23 @@ BUCKET = {
             {
                 "Id": "abort-unfinished-uploads",
                 "Status": "Enabled",
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+            }
+        ]
+    },
+}
+
+# Direct uploads count for nothing until a request names them, so they expire.
+UPLOAD_BUCKET = {
+    "BucketEncryption": BUCKET["BucketEncryption"],
+    "PublicAccessBlockConfiguration": BUCKET["PublicAccessBlockConfiguration"],
+    "OwnershipControls": BUCKET["OwnershipControls"],
+    "LifecycleConfiguration": {
+        "Rules": [
+            {
+                "Id": "expire-uploads",
+                "Status": "Enabled",
+                "ExpirationInDays": 1,
                 "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
             }
         ]
@@ -288,12 +313,15 @@ def gateway_checks(resources, contract):
     ]
 
 
-def allowed_resources(action):
-    """Returns the resources that a function may use with an action."""
+def allowed_resources(function, action):
+    """Returns the resources that a function may use with an action. Only one function handles uploads."""
     if action.startswith("dynamodb:"):
         arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}"
         return {"Fn::If": ["UsesRestoredTable", {"Fn::Sub": arn}, attribute("Table", "Arn")]}
-    return attribute("Bucket", "Arn") if action == "s3:ListBucket" else {"Fn::Sub": "${Bucket.Arn}/*"}
+    buckets = ["Bucket", "UploadBucket"] if function == "WriteCustomizations" else ["Bucket"]
+    is_list = action == "s3:ListBucket"
+    arns = [attribute(name, "Arn") if is_list else {"Fn::Sub": f"${{{name}.Arn}}/*"} for name in buckets]
+    return arns if len(arns) > 1 else arns[0]
 
 
 def allowed_condition(action):
@@ -309,7 +337,7 @@ def allowed_condition(action):
     return conditions.get(action)
 
 
-def check_role(role):
+def check_role(function, role):
     """Returns the errors of a function's role. An end-to-end test compares its actions with the code."""
     statements = [s for policy in role["Policies"] for s in policy["PolicyDocument"]["Statement"]]
     errors = []
@@ -319,7 +347,7 @@ def check_role(role):
             errors.append(f"{name} does not allow exactly one action")
         elif re.search(r"[*?]|Scan|Delete", action):
             errors.append(f"{name} allows {action}, which is a wildcard, a scan or a deletion")
-        elif statement["Resource"] != allowed_resources(action):
+        elif statement["Resource"] != allowed_resources(function, action):
             errors.append(f"{name} allows {action} on {json.dumps(statement['Resource'])}")
         elif statement.get("Condition") != allowed_condition(action):
             errors.append(f"{name} has the condition {json.dumps(statement.get('Condition'))}")
@@ -353,18 +381,21 @@ def function_checks(resources):
         if not 0 < properties["Timeout"] < GATEWAY_TIMEOUT:
             errors.append(f"the timeout is {properties['Timeout']} s")
         yield f"{function} runs on arm64, with a timeout, tracing and logs", errors
-        yield f"the role of {function} limits each action", check_role(roles[f"{function}Role"]["Properties"])
+        yield f"the role of {function} limits each action", check_role(
+            function, roles[f"{function}Role"]["Properties"]
+        )
     memory = resources["WriteCustomizations"]["Properties"]["MemorySize"]
     yield "WriteCustomizations has one vCPU", [] if memory >= ONE_VCPU_MEMORY else [f"it has only {memory} MB"]
 
 
-def denies_requests(policy, condition):
-    """Returns true if the bucket denies all requests that meet the condition."""
+def denies(policy, bucket, condition, action="s3:*"):
+    """Returns true if the policy of a bucket denies the action to requests that meet the condition."""
+    objects = {"Fn::Sub": f"${{{bucket}.Arn}}/*"}
     expected = {
         "Effect": "Deny",
         "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [attribute("Bucket", "Arn"), {"Fn::Sub": "${Bucket.Arn}/*"}],
+        "Action": action,
+        "Resource": [attribute(bucket, "Arn"), objects] if action == "s3:*" else objects,
         "Condition": condition,
     }
     return any(not differences(statement, expected) for statement in policy["PolicyDocument"]["Statement"])
@@ -378,17 +409,34 @@ def store_checks(resources):
     yield "the bucket is versioned, encrypted and private, and its objects never expire", differences(
         resources["Bucket"]["Properties"], BUCKET
     )
-    policy = resources["BucketPolicy"]["Properties"]
-    yield "the bucket requires TLS 1.2", [
-        f"requests with {condition} are not denied"
+    upload_bucket = resources["UploadBucket"]["Properties"]
+    yield "the bucket for uploads is encrypted and private, not versioned, and its objects expire", differences(
+        upload_bucket, UPLOAD_BUCKET
+    ) + sorted(set(upload_bucket) & {"VersioningConfiguration"})
+    policies = {name: resources[f"{name}Policy"]["Properties"] for name in ("Bucket", "UploadBucket")}
+    yield "the buckets require TLS 1.2", [
+        f"{name} does not deny requests with {condition}"
+        for name, policy in policies.items()
         for condition in (
             {"Bool": {"aws:SecureTransport": "false"}},
             {"NumericLessThan": {"s3:TlsVersion": "1.2"}},
         )
-        if not denies_requests(policy, condition)
+        if not denies(policy, name, condition)
     ]
-    yield "the bucket policy only denies", [
-        statement["Sid"] for statement in policy["PolicyDocument"]["Statement"] if statement["Effect"] != "Deny"
+    yield "only presigned requests of at most 15 minutes' age upload, and only new keys", [
+        f"uploads with {condition} are not denied"
+        for condition in (
+            {"StringNotEquals": {"s3:authType": "REST-QUERY-STRING"}},
+            {"NumericGreaterThan": {"s3:signatureAge": "900000"}},
+            {"Null": {"s3:if-none-match": "true"}},
+        )
+        if not denies(policies["UploadBucket"], "UploadBucket", condition, "s3:PutObject")
+    ]
+    yield "the bucket policies only deny", [
+        statement["Sid"]
+        for policy in policies.values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] != "Deny"
     ]
     yield "the stores and the logs are retained when the stack is deleted", [
         difference
