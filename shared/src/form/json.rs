@@ -14,17 +14,23 @@ use super::multipart::Part;
 /// The maximum size of a body in bytes. The largest valid form has less than 20 KB.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
+/// The maximum number of members, as of the parts of a multipart body.
+const MAX_MEMBERS: usize = 32;
+
 /// Parses the members of an object. A string becomes a part with its text, any other value one with
 /// its JSON.
 ///
 /// # Errors
 ///
-/// The message of the violation: the text is too long, or not an object.
+/// The message of the violation: the text is too long, not an object, or one with too many members.
 pub(super) fn parts(text: &[u8]) -> Result<Vec<(Part, Kind)>, String> {
     if text.len() > MAX_BYTES {
         return Err(format!("must be at most {MAX_BYTES} bytes"));
     }
     let members: Members<'_> = serde_json::from_slice(text).map_err(|error| message(&error))?;
+    if members.0.len() > MAX_MEMBERS {
+        return Err(format!("must have at most {MAX_MEMBERS} members"));
+    }
     let part = |(name, value): (String, &RawValue)| {
         let json = value.get();
         let (content, kind) = match serde_json::from_str::<String>(json) {

@@ -237,6 +237,10 @@ async fn an_invalid_json_form_is_refused() {
     let response = api_json.send(Method::POST, &path, twice.into_bytes()).await;
     let violation = ("name", "is given more than once; give it once");
     response.assert_problem(&Problem::violations([violation]));
+    let many: Vec<_> = (0..33).map(|number| format!("\"{number}\": 0")).collect();
+    let many = format!("{{{}}}", many.join(", "));
+    let response = api_json.send(Method::POST, &path, many.into_bytes()).await;
+    response.assert_problem(&Problem::violations([("body", "must have at most 32 members")]));
     let too_long = format!(r#"{{"sha256": "{}"}}"#, "x".repeat(70_000));
     let response = api_json.send(Method::POST, &path, too_long.into_bytes()).await;
     response.assert_problem(&Problem::violations([("body", "must be at most 65536 bytes")]));
