@@ -21,7 +21,7 @@ fn write(target: &str, seeds: impl IntoIterator<Item = (&'static str, Vec<u8>)>)
     seeds.into_iter().try_for_each(|(name, seed)| fs::write(folder.join(name), seed))
 }
 
-fn forms() -> [(&'static str, Vec<u8>); 6] {
+fn forms() -> [(&'static str, Vec<u8>); 9] {
     let form = |content_type: &str, parts: &[(&str, &str)]| {
         let part =
             |(headers, content): &(&str, &str)| format!("--B\r\n{headers}\r\n\r\n{content}\r\n");
@@ -73,6 +73,26 @@ fn forms() -> [(&'static str, Vec<u8>); 6] {
                 ],
             ),
         ),
+        (
+            "json-every-field",
+            format!(
+                "application/json\n{}",
+                json!({
+                    "sha256": "0".repeat(64),
+                    "filename": "a/b.tar.gz",
+                    "name": "my name",
+                    "description": "what for",
+                    "filter": {"product_key": "kafka", "branch": "2", "base_image_id": "a"},
+                })
+            )
+            .into(),
+        ),
+        (
+            "json-wrong-types-and-duplicates",
+            b"application/json\n{\"sha256\": 1, \"name\": \"\\u202e\", \"name\": null, \"filter\": \"\"}"
+                .to_vec(),
+        ),
+        ("json-not-an-object", b"Application/JSON; charset=utf-8\n[1]".to_vec()),
     ]
 }
 
