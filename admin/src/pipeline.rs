@@ -36,7 +36,7 @@ pub struct BuildReport {
     pub failure: Option<Failure>,
 }
 
-/// What became of a report.
+/// The outcome of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportOutcome {
     /// It is recorded.

@@ -36,7 +36,7 @@ use self::multipart::{Malformed, Part};
 pub use self::upload::UploadDescription;
 use crate::{
     domain::{Digest, FileName, Filter},
-    request::Body,
+    request::{Body, InvalidBase64},
     violation::{self, Violation},
 };
 
@@ -81,6 +81,28 @@ enum Encoding {
     Multipart,
     /// `application/json`, with the SHA-256 of a file that was uploaded directly.
     Json,
+}
+
+impl Encoding {
+    /// The encoding that a content type names, if a form can have it.
+    fn of(content_type: &str) -> Option<Self> {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        match media_type.to_ascii_lowercase().as_str() {
+            "multipart/form-data" => Some(Self::Multipart),
+            "application/json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// Checks the JSON type of a known field. In a multipart form, every field is text.
+    fn check_type(self, name: &str, value: json::Kind) -> Result<(), String> {
+        let is_object = self == Self::Json && name == "filter";
+        match value {
+            json::Kind::Text if is_object => Err("must be a JSON object".to_owned()),
+            json::Kind::Other if !is_object => Err("must be a string".to_owned()),
+            json::Kind::Text | json::Kind::Other => Ok(()),
+        }
+    }
 }
 
 impl FormKind {
@@ -153,6 +175,8 @@ impl FormKind {
 pub struct Form {
     /// The archive, not checked yet.
     pub file: Option<File>,
+    /// The field `filename` of a JSON form, until it becomes the name of `file`.
+    filename: Option<FileName>,
     /// The customization's name.
     pub name: Option<String>,
     /// The customization's description; empty if the field is.
@@ -197,6 +221,12 @@ pub enum FormError {
     Malformed(String),
 }
 
+impl From<InvalidBase64> for FormError {
+    fn from(error: InvalidBase64) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
 impl From<Malformed> for FormError {
     fn from(error: Malformed) -> Self {
         Self::Malformed(error.to_string())
@@ -218,23 +248,23 @@ impl Form {
         limits: &FormLimits,
     ) -> Result<Self, FormError> {
         let content_type = content_type(headers).ok_or(FormError::NotAForm)?;
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if is_json(headers) {
-            let body = body.bytes().map_err(|error| FormError::Malformed(error.to_string()))?;
-            let parts = json::parts(body).map_err(FormError::Malformed)?;
-            return Ok(Self::from_parts(kind, Encoding::Json, parts, limits));
-        }
-        if !essence.eq_ignore_ascii_case("multipart/form-data") {
-            return Err(FormError::NotAForm);
-        }
-        let body = body.bytes().map_err(|error| FormError::Malformed(error.to_string()))?;
-        let content_type = content_type.parse().map_err(|_| Malformed::Boundary)?;
-        let parts = multipart::parts(body, multipart::boundary(&content_type)?)?;
-        if parts.iter().any(|part| part.name == "file" && part.content.len() > limits.file_bytes) {
-            return Err(FormError::TooLarge);
-        }
-        let parts = parts.into_iter().map(|part| (part, json::Kind::Text)).collect();
-        Ok(Self::from_parts(kind, Encoding::Multipart, parts, limits))
+        let encoding = Encoding::of(content_type).ok_or(FormError::NotAForm)?;
+        let body = body.bytes()?;
+        let parts = match encoding {
+            Encoding::Json => json::parts(body).map_err(FormError::Malformed)?,
+            Encoding::Multipart => {
+                let content_type = content_type.parse().map_err(|_| Malformed::Boundary)?;
+                let parts = multipart::parts(body, multipart::boundary(&content_type)?)?;
+                if parts
+                    .iter()
+                    .any(|part| part.name == "file" && part.content.len() > limits.file_bytes)
+                {
+                    return Err(FormError::TooLarge);
+                }
+                parts.into_iter().map(|part| (part, json::Kind::Text)).collect()
+            }
+        };
+        Ok(Self::from_parts(kind, encoding, parts, limits))
     }
 
     fn from_parts(
@@ -245,31 +275,15 @@ impl Form {
     ) -> Self {
         let mut form = Self::default();
         let mut seen: Vec<String> = Vec::new();
-        let mut file_name = None;
         for (part, value) in parts {
             let name = part.name.as_str();
-            let is_json = encoding == Encoding::Json;
             let result = if !kind.fields(encoding).0.contains(&name) {
                 Err(kind.unknown_field(encoding, name).to_owned())
             } else if seen.contains(&part.name) {
                 Err("is given more than once; give it once".to_owned())
             } else {
                 seen.push(part.name.clone());
-                match name {
-                    "filename" | "name" | "description" | "sha256"
-                        if value == json::Kind::Other =>
-                    {
-                        Err("must be a string".to_owned())
-                    }
-                    "filter" if is_json && value == json::Kind::Text => {
-                        Err("must be a JSON object".to_owned())
-                    }
-                    "filename" => utf8(&part).and_then(|name| {
-                        file_name = Some(name.parse().map_err(|error| format!("{error}"))?);
-                        Ok(())
-                    }),
-                    _ => form.set_field(&part, limits),
-                }
+                encoding.check_type(name, value).and_then(|()| form.set_field(&part, limits))
             };
             if let Err(message) = result {
                 form.violations.push(Violation::new(violation::excerpt(&part.name), message));
@@ -277,8 +291,8 @@ impl Form {
         }
         form.violations.extend(kind.missing_field(encoding, &seen));
         if encoding == Encoding::Json {
-            let default = || "".parse().ok();
-            let named = form.sha256.take().zip(file_name.or_else(default));
+            let name = form.filename.take().or_else(|| "".parse().ok());
+            let named = form.sha256.take().zip(name);
             form.file =
                 named.map(|(digest, name)| File { name, content: Content::Uploaded(digest) });
         }
@@ -292,6 +306,9 @@ impl Form {
                 let path = part.file_name.as_deref().unwrap_or_default();
                 let name = path.parse().map_err(|error| format!("the file name {error}"))?;
                 self.file = Some(File { name, content: Content::Sent(part.content.clone()) });
+            }
+            "filename" => {
+                self.filename = Some(utf8(part)?.parse().map_err(|error| format!("{error}"))?);
             }
             "name" => {
                 let name = text(part, 1..=limits.name_characters)?;
@@ -328,13 +345,6 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
         (Some(content_type), None) => content_type.to_str().ok(),
         _ => None,
     }
-}
-
-/// Returns true if the content type of a request is JSON.
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = content_type(headers).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }
 
 /// Parses a SHA-256 that a client sends: tools print the digits in either case.

@@ -154,6 +154,22 @@ impl InjectedFault {
         self.count.load(Ordering::SeqCst)
     }
 
+    /// Waits until a request gets the fault.
+    ///
+    /// # Panics
+    ///
+    /// Panics if none does within 30 seconds.
+    pub async fn wait_for_request(&self) {
+        let requested = async {
+            while self.count() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), requested)
+            .await
+            .expect("no request got the fault");
+    }
+
     /// Stops the injection.
     pub fn stop(&self) {
         lock(&self.state.rules).retain(|rule| !Arc::ptr_eq(&rule.count, &self.count));

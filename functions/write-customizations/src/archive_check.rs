@@ -20,24 +20,25 @@ use tracing::{Span, debug_span};
 /// more.
 const WAITING_CHUNKS: usize = 8;
 
-/// The result of checking a file in a form.
+/// The result of checking the file in a form. By default, there is none.
+#[derive(Default)]
 pub(crate) struct CheckedFile {
     /// The SHA-256 of the file.
-    pub(crate) digest: Digest,
+    pub(crate) digest: Option<Digest>,
     /// The violations, if the archive breaks a rule or has another SHA-256 than the form says.
     pub(crate) violations: Vec<Violation>,
 }
 
 /// Checks the file that `form` holds, if it holds one. The digest of a file that was uploaded
 /// directly is that of its name: the file itself is checked [later](check_uploaded).
-pub(crate) async fn check(form: Option<&Form>) -> Result<Option<CheckedFile>, Problem> {
+pub(crate) async fn check(form: Option<&Form>) -> Result<CheckedFile, Problem> {
     let Some((form, file)) = form.and_then(|form| Some((form, form.file.as_ref()?))) else {
-        return Ok(None);
+        return Ok(CheckedFile::default());
     };
     let (content, expected_digest) = match &file.content {
         Content::Sent(content) => (content.clone(), form.sha256),
         Content::Uploaded(digest) => {
-            return Ok(Some(CheckedFile { digest: *digest, violations: Vec::new() }));
+            return Ok(CheckedFile { digest: Some(*digest), violations: Vec::new() });
         }
     };
     let check = move || {
@@ -48,9 +49,12 @@ pub(crate) async fn check(form: Option<&Form>) -> Result<Option<CheckedFile>, Pr
             let message = format!("differs from the SHA-256 of the received file, {digest}");
             Violation::new("sha256", message)
         });
-        CheckedFile { digest, violations: violation.into_iter().chain(mismatch).collect() }
+        CheckedFile {
+            digest: Some(digest),
+            violations: violation.into_iter().chain(mismatch).collect(),
+        }
     };
-    spawn(check).await.map(Some)
+    spawn(check).await
 }
 
 /// Checks a file that was uploaded directly, while it is read. Its bytes must have the SHA-256
@@ -71,7 +75,7 @@ pub(crate) async fn check_uploaded(file: &mut UploadedFile, digest: Digest) -> R
             let chunk = file.content.try_next().await.map_err(io::Error::other);
             let failed = chunk.is_err();
             let Some(chunk) = chunk.transpose() else { return };
-            // The check has ended early if nobody receives.
+            // Sending fails if the check has ended before the file does.
             if sender.send(chunk).await.is_err() || failed {
                 return;
             }

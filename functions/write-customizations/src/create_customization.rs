@@ -56,8 +56,9 @@ pub(crate) async fn handle(
         archive_check::check(read_form),
     );
     let references = references?;
-    let key = idempotency::key(headers, &request.caller.user);
-    let new = NewCustomization::validate(form?, checked_file?, &references, key)?;
+    let mut form = form?;
+    let key = idempotency::key(headers, &request.caller.user, &mut form.violations);
+    let new = NewCustomization::validate(form, checked_file?, &references, key)?;
 
     let fingerprint = new.fingerprint()?;
     let (record, released) = tokio::join!(
@@ -103,23 +104,19 @@ async fn any_released(
 }
 
 impl NewCustomization {
-    /// Combines the checked parts of a new customization, or reports the violations of all fields together.
+    /// Combines the checked parts of a new customization, or reports the violations of all fields
+    /// together.
     fn validate(
         form: Form,
-        checked_file: Option<CheckedFile>,
+        checked_file: CheckedFile,
         references: &ResolvedReferences,
-        idempotency_key: Result<Option<IdempotencyKey>, Violation>,
+        idempotency_key: Option<IdempotencyKey>,
     ) -> Result<Self, Problem> {
         let Form { file, name, description, filter, mut violations, .. } = form;
-        let idempotency_key = idempotency_key.unwrap_or_else(|violation| {
-            violations.push(violation);
-            None
-        });
-        let (digest, file_violations) =
-            checked_file.map(|checked| (checked.digest, checked.violations)).unzip();
-        violations.extend(file_violations.into_iter().flatten());
+        violations.extend(checked_file.violations);
         violations.extend(unknown_references(filter.as_ref(), references));
-        let (Some(file), Some(digest), true) = (file, digest, violations.is_empty()) else {
+        let (Some(file), Some(digest), true) = (file, checked_file.digest, violations.is_empty())
+        else {
             return Err(Problem::Validation(violations));
         };
         let name =

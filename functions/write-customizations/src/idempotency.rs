@@ -12,18 +12,20 @@ const HEADER: &str = "idempotency-key";
 /// The maximum length of a key in characters.
 const MAX_CHARACTERS: usize = 255;
 
-/// Reads the request's idempotency key and hashes it with `user`. Returns `None` if the request has
-/// no key.
-pub(crate) fn key(headers: &HeaderMap, user: &str) -> Result<Option<IdempotencyKey>, Violation> {
+/// Reads the request's idempotency key and hashes it with `user`. Adds a violation if the key is
+/// invalid. Returns `None` if the request has no valid key.
+pub(crate) fn key(
+    headers: &HeaderMap,
+    user: &str,
+    violations: &mut Vec<Violation>,
+) -> Option<IdempotencyKey> {
     let mut values = headers.get_all(HEADER).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => match parse(value) {
-            Some(key) => Ok(Some(IdempotencyKey::new(user, &key))),
-            None => Err(violation()),
-        },
-        (Some(_), Some(_)) => Err(violation()),
+    let value = values.next()?;
+    let key = parse(value).filter(|_| values.next().is_none());
+    if key.is_none() {
+        violations.push(violation());
     }
+    key.map(|key| IdempotencyKey::new(user, &key))
 }
 
 /// Finds the idempotency record of a request with the key `key`.

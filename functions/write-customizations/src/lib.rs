@@ -9,7 +9,6 @@ mod start_upload;
 mod update_customization;
 
 use shared::{app::App, problem::Problem, request::Request, response::Response, routes::Operation};
-pub use start_upload::MAX_UPLOAD_BYTES;
 
 /// The function's role must allow exactly these IAM actions.
 pub const ACTIONS: [&str; 8] = [

@@ -15,7 +15,7 @@ use shared::{
 
 /// The maximum size of a file in bytes: a create of this size ends before its deadline
 /// (docs/operations.md).
-pub const MAX_UPLOAD_BYTES: u64 = 256 * 1024 * 1024;
+pub(crate) const MAX_UPLOAD_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct StartedUpload {

@@ -11,7 +11,6 @@ use shared::{
     response::{self, Response, ResponseError},
     routes::Operation,
     storage::{IdempotencyKey, IdempotencyRecord, UpdateConditions, UpdateError},
-    violation::Violation,
 };
 
 use crate::{
@@ -38,8 +37,9 @@ pub(crate) async fn handle(
     let (stored, checked_file) =
         tokio::join!(app.require_customization(request), archive_check::check(form.as_ref().ok()));
     let stored = stored?;
-    let key = idempotency::key(headers, &request.caller.user);
-    let Update { change, file, idempotency_key } = Update::validate(form?, checked_file?, key)?;
+    let mut form = form?;
+    let key = idempotency::key(headers, &request.caller.user, &mut form.violations);
+    let Update { change, file, idempotency_key } = Update::validate(form, checked_file?, key)?;
 
     let fingerprint = fingerprint(stored.customization.id, &change)?;
     if let Some(record) = idempotency::find(app, request, idempotency_key).await? {
@@ -80,21 +80,15 @@ impl Update {
     /// Combines the checked parts of an update, or reports the violations of all fields together.
     fn validate(
         form: Form,
-        checked_file: Option<CheckedFile>,
-        idempotency_key: Result<Option<IdempotencyKey>, Violation>,
+        checked_file: CheckedFile,
+        idempotency_key: Option<IdempotencyKey>,
     ) -> Result<Self, Problem> {
         let Form { file, name, description, mut violations, .. } = form;
-        let idempotency_key = idempotency_key.unwrap_or_else(|violation| {
-            violations.push(violation);
-            None
-        });
-        let (digest, file_violations) =
-            checked_file.map(|checked| (checked.digest, checked.violations)).unzip();
-        violations.extend(file_violations.into_iter().flatten());
+        violations.extend(checked_file.violations);
         if !violations.is_empty() {
             return Err(Problem::Validation(violations));
         }
-        let artifact = file.as_ref().zip(digest);
+        let artifact = file.as_ref().zip(checked_file.digest);
         let artifact = artifact.map(|(file, id)| Artifact { id, filename: file.name.clone() });
         Ok(Self { change: Change { artifact, name, description }, file, idempotency_key })
     }

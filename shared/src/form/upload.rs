@@ -2,7 +2,7 @@
 
 use ::http::HeaderMap;
 
-use super::{FormError, json};
+use super::{Encoding, FormError, json};
 use crate::{
     domain::Digest,
     request::Body,
@@ -28,11 +28,10 @@ impl UploadDescription {
         headers: &HeaderMap,
         body: &Body,
     ) -> Result<Result<Self, Vec<Violation>>, FormError> {
-        if !super::is_json(headers) {
+        if super::content_type(headers).and_then(Encoding::of) != Some(Encoding::Json) {
             return Err(FormError::NotAForm);
         }
-        let body = body.bytes().map_err(|error| FormError::Malformed(error.to_string()))?;
-        let members = json::parts(body).map_err(FormError::Malformed)?;
+        let members = json::parts(body.bytes()?).map_err(FormError::Malformed)?;
         let (mut sha256, mut size, mut violations) = (None, None, Vec::new());
         let mut seen: Vec<String> = Vec::new();
         for (part, kind) in members {

@@ -29,6 +29,9 @@ use crate::{
 /// The lifetime of a download link.
 const LINK_LIFETIME: Duration = Duration::from_mins(10);
 
+/// The content type of every artifact.
+const CONTENT_TYPE: &str = "application/gzip";
+
 /// The S3 bucket of the uploaded files.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
@@ -81,7 +84,7 @@ impl Artifacts {
                 .bucket(&self.bucket)
                 .key(Self::key(catalog_id, digest))
                 .if_none_match("*")
-                .content_type("application/gzip")
+                .content_type(CONTENT_TYPE)
                 .checksum_sha256(digest.to_base64())
                 .body(ByteStream::from(bytes.clone()))
                 .customize()
@@ -90,7 +93,7 @@ impl Artifacts {
                 .send()
                 .await;
             let Err(error) = outcome else { return Ok(()) };
-            let retry = match error.raw_response().map(|response| response.status().as_u16()) {
+            let retry = match status(&error) {
                 Some(412) => return Ok(()),
                 // Another request is writing the same key. The retry finds its object, or stores
                 // the bytes if that write failed.
@@ -149,4 +152,9 @@ impl Artifacts {
             .map_err(|error| StorageError::new(OPERATION, error))?;
         Ok(request.uri().to_owned())
     }
+}
+
+/// The status of the response, if S3 sent one.
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
 }

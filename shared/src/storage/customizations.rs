@@ -143,10 +143,9 @@ impl Customizations {
         let catalog_id = &customization.catalog_id;
         let key = Key::customization(catalog_id, customization.id);
         let is_new = Condition::new("attribute_not_exists(PK)");
-        let is_owned = Condition::new("org_id = :org_id").string(":org_id", owner.as_str());
         let mut actions = vec![
             Action::Put(item::to_item(&key, customization)?, Some(is_new)),
-            Action::Check(Key::catalog(catalog_id), is_owned),
+            check_owner(catalog_id, owner),
         ];
         if let Some((key, record)) = idempotency {
             actions.push(idempotency::put(catalog_id, key, record)?);
@@ -167,6 +166,12 @@ impl Customizations {
             }
         }
     }
+}
+
+/// Checks that `owner` still owns the catalog.
+fn check_owner(catalog_id: &Id, owner: &OrganizationId) -> Action {
+    let is_owned = Condition::new("org_id = :org_id").string(":org_id", owner.as_str());
+    Action::Check(Key::catalog(catalog_id), is_owned)
 }
 
 /// Returns true if an earlier attempt to write `next` has stored `item`.

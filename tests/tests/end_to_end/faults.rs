@@ -695,9 +695,7 @@ async fn a_catalog_that_changes_its_owner_during_a_create_is_not_found() {
     let delay = stack.s3.inject(Delay(Duration::from_secs(1)), matcher, Times::Always);
     let api = stack.stack.api();
     let create = tokio::spawn(async move { api.create(Form::upload()).await });
-    while delay.count() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    delay.wait_for_request().await;
     // Written directly: no command changes the owner of a catalog.
     let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
     let another = AttributeValue::S("another".to_owned());

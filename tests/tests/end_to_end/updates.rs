@@ -1,6 +1,6 @@
 //! New versions, names and descriptions: `PATCH` and the list of versions.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use admin::pipeline::{self, BuildReport, ReportError, ReportOutcome, Target};
 use archive_builder::Tarball;
@@ -229,9 +229,9 @@ async fn permissions_of_a_reader_suffice_to_read_versions() {
     let reader = stack.api_with(Token::default().permissions(["csp:org_member"]));
     assert_eq!(reader.versions(&id).await.status, 200);
     assert_eq!(reader.list("").await.status, 200);
-    let nobody = stack.api_with(Token::default().permissions(["other"]));
-    nobody.versions(&id).await.assert_problem(&Problem::FORBIDDEN);
-    nobody.list("").await.assert_problem(&Problem::FORBIDDEN);
+    let other = stack.api_with(Token::default().permissions(["other"]));
+    other.versions(&id).await.assert_problem(&Problem::FORBIDDEN);
+    other.list("").await.assert_problem(&Problem::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -299,7 +299,7 @@ async fn eight_concurrent_clients_make_eight_successive_versions() {
 }
 
 #[tokio::test]
-async fn a_lost_response_without_a_key_makes_one_version_even_if_another_write_follows() {
+async fn a_lost_response_without_a_key_makes_one_version() {
     let ProxiedStack { stack, dynamodb, s3: _s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
     let api = stack.api();
     let id = api.create(Form::upload()).await.id();
@@ -311,6 +311,27 @@ async fn a_lost_response_without_a_key_makes_one_version_even_if_another_write_f
         lost.stop();
         assert_eq!(api.customization(&id).await.json()["version"], expected);
     }
+    stack.contents().await.assert_consistent();
+}
+
+#[tokio::test]
+async fn a_lost_response_makes_one_version_even_if_another_write_follows() {
+    let ProxiedStack { stack, dynamodb, s3: _s3 } = ProxiedStack::start(FunctionLimits::AWS).await;
+    let api = stack.api();
+    let id = api.create(Form::upload()).await.id();
+    let matcher = RequestMatcher { operation: "TransactWriteItems", texts: Vec::new() };
+    let lost = dynamodb.inject(Fault::LoseResponse, matcher, Times::Once);
+    let first = {
+        let (api, id) = (api.clone(), id.clone());
+        tokio::spawn(async move { api.update(&id, file("2")).await })
+    };
+    lost.wait_for_request().await;
+    api.update(&id, file("3")).await.assert_no_content();
+    first.await.unwrap().assert_no_content();
+    let versions = api.versions(&id).await.json();
+    let items = versions["items"].as_array().unwrap();
+    let files: BTreeSet<_> = items.iter().map(|one| one["artifact"]["id"].to_string()).collect();
+    assert_eq!((items.len(), files.len()), (3, 3), "{versions}");
     stack.contents().await.assert_consistent();
 }
 
@@ -347,9 +368,7 @@ async fn a_catalog_that_changes_its_owner_during_an_update_is_not_found() {
                 if is_removal { api.remove(&id).await } else { api.update(&id, file("2")).await }
             })
         };
-        while delay.count() == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        delay.wait_for_request().await;
         let catalog = format!("CATALOG#{SAMPLE_CATALOG}");
         let another = AttributeValue::S(OTHER_ORGANIZATION.to_owned());
         stack.set_attribute((&catalog, "CATALOG"), "org_id", another).await;

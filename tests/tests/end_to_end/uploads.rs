@@ -334,9 +334,7 @@ async fn an_upload_that_changes_between_its_read_and_its_copy_is_not_kept() {
         let (api, body) = (api.clone(), json!({ "sha256": sha256 }));
         tokio::spawn(async move { create(&api, body).await })
     };
-    while delay.count() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    delay.wait_for_request().await;
     // Written directly: a presigned request replaces no object.
     let replace = async |bytes: Vec<u8>| {
         let client = stack.stack().stores().s3_client();

@@ -13,7 +13,7 @@ use aws_sdk_s3::{
     types::MetadataDirective,
 };
 
-use super::Artifacts;
+use super::{Artifacts, CONTENT_TYPE, status};
 use crate::{
     domain::{Digest, Id, Timestamp},
     percent,
@@ -136,9 +136,9 @@ impl Artifacts {
         }
     }
 
-    /// Makes a file that was [opened](Self::open) and read an artifact, if it is none yet: then
-    /// `e_tag` is that of the upload. The copy has the metadata of this service, and nothing of the
-    /// client's.
+    /// Copies an upload to the bucket of the artifacts. `e_tag` is that of the
+    /// [opened](Self::open) file; if it is `None`, the file is already an artifact and nothing is
+    /// copied. The copy has the metadata of this service, and nothing of the client's.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl Artifacts {
             .copy_source_if_match(e_tag)
             .if_none_match("*")
             .metadata_directive(MetadataDirective::Replace)
-            .content_type("application/gzip")
+            .content_type(CONTENT_TYPE)
             .customize()
             .config_override(Builder::new().timeout_config(timeouts))
             .send()
@@ -177,7 +177,7 @@ impl Artifacts {
             Ok(_) => Ok(()),
             // Either the artifact exists, which is success: the same key means the same bytes. Or
             // the upload has changed.
-            Err(error) if is_precondition_failed(&error) => {
+            Err(error) if status(&error) == Some(412) => {
                 if self.exists(catalog_id, digest).await? {
                     Ok(())
                 } else {
@@ -197,8 +197,4 @@ impl UploadedFile {
         let size = object.content_length.and_then(|length| length.try_into().ok());
         Self { size: size.unwrap_or_default(), content: object.body, e_tag }
     }
-}
-
-fn is_precondition_failed<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    error.raw_response().is_some_and(|response| response.status().as_u16() == 412)
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The maximum number of customizations that a list considers: the newest of the catalog. It limits
-/// what one request costs, because DynamoDB bills every item that a query reads or counts.
+/// the cost of a request, because DynamoDB bills every item that a query reads or counts.
 pub const MAX_LISTED: usize = 10_000;
 
 /// Selects customizations of a catalog. A part that is `None` selects all.
@@ -42,9 +42,9 @@ pub struct CustomizationPage {
     pub total: usize,
 }
 
-/// How much of a query's items is needed.
+/// The result that a query returns.
 enum Part {
-    /// Their number only.
+    /// Only the number of the items.
     Count,
     /// The items.
     Items,
@@ -76,8 +76,9 @@ impl Customizations {
         let mut page = CustomizationPage { items: Vec::new(), total: 0 };
         let (mut considered, mut start_key) = (0, None);
         while considered < MAX_LISTED {
-            // Only the items of the page are transferred, as far as a query can be told: DynamoDB
-            // limits the items that it reads, before the filter.
+            // Without a filter, DynamoDB returns only the items of the page. With one, it must
+            // return all items until the page is full, because the limit of a query counts the
+            // items before the filter.
             let (part, wanted) = if page.total >= end {
                 (Part::Count, MAX_LISTED)
             } else if is_filtered {

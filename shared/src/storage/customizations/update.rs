@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Customizations, StoredCustomization, has_change};
+use super::{Customizations, StoredCustomization, check_owner, has_change};
 use crate::{
     domain::{Customization, OrganizationId},
     storage::{
@@ -115,8 +115,7 @@ fn transaction(
     let item = replace_record(item, &key, &current, next)?;
     actions.push((Role::Customization, Action::Put(item, Some(unchanged))));
     if let Some(owner) = conditions.owner {
-        let is_owned = Condition::new("org_id = :org_id").string(":org_id", owner.as_str());
-        actions.push((Role::Catalog, Action::Check(Key::catalog(catalog_id), is_owned)));
+        actions.push((Role::Catalog, check_owner(catalog_id, owner)));
     }
     if next.version != current.version {
         let key = Key::version(catalog_id, *id, current.version);
