@@ -4,7 +4,10 @@ use std::{
     fmt,
     fs::{self, File, FileType, Metadata},
     io::{self, Read, Write},
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -186,30 +189,62 @@ impl Folder {
         let mut builder = Builder::new(gzip);
         for Entry { path, source, kind } in &self.entries {
             let unreadable = || CommandError::file("pack", source);
-            let mut header = Header::new_gnu();
-            header.set_mtime(modified_at);
             match *kind {
                 EntryKind::Directory => {
-                    header.set_entry_type(EntryType::Directory);
-                    header.set_mode(0o755);
-                    header.set_size(0);
+                    let mut header = header(EntryType::Directory, 0o755, 0, modified_at);
                     // With a slash at the end, as tar writes it.
-                    builder
-                        .append_data(&mut header, path.join(""), io::empty())
-                        .map_err(unreadable())?;
+                    set_path(&mut builder, &mut header, &path.join("")).map_err(unreadable())?;
+                    builder.append(&header, io::empty()).map_err(unreadable())?;
                 }
                 EntryKind::File { size, is_executable } => {
-                    header.set_mode(if is_executable { 0o755 } else { 0o644 });
-                    header.set_size(size);
+                    let mode = if is_executable { 0o755 } else { 0o644 };
+                    let mut header = header(EntryType::Regular, mode, size, modified_at);
+                    set_path(&mut builder, &mut header, path).map_err(unreadable())?;
                     let file = File::open(source).map_err(unreadable())?;
                     let reader = bar.wrap_read(ExactReader { file, remaining: size });
-                    builder.append_data(&mut header, path, reader).map_err(unreadable())?;
+                    builder.append(&header, reader).map_err(unreadable())?;
                 }
             }
         }
         let finished = builder.into_inner().and_then(|gzip| gzip.finish()?.flush());
         finished.map_err(CommandError::file("write", Path::new("the archive")))
     }
+}
+
+fn header(kind: EntryType, mode: u32, size: u64, modified_at: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header.set_mtime(modified_at);
+    header
+}
+
+/// Sets the path of an entry. For a path that does not fit into `header`, writes a GNU long name
+/// before it.
+///
+/// The crate `tar` can do this too, but it cuts the path in `header` at any byte. If that byte is a
+/// slash, some readers take a file for a directory, and the service refuses it.
+fn set_path(builder: &mut Builder<impl Write>, header: &mut Header, path: &Path) -> io::Result<()> {
+    let path = path.as_os_str().as_bytes();
+    let Some(gnu) = header.as_gnu_mut() else { return Ok(()) };
+    let mut cut = path;
+    if path.len() > gnu.name.len() {
+        let length = path.len() as u64 + 1;
+        let mut long_name = self::header(EntryType::GNULongName, 0o644, length, 0);
+        long_name.set_path("././@LongLink")?;
+        long_name.set_cksum();
+        builder.append(&long_name, path.chain(&b"\0"[..]))?;
+        cut = path.get(..gnu.name.len()).unwrap_or_default();
+        while let [start @ .., b'/'] = cut {
+            cut = start;
+        }
+    }
+    gnu.name.iter_mut().zip(cut).for_each(|(to, from)| *to = *from);
+    header.set_cksum();
+    Ok(())
 }
 
 /// Returns true for the content of a folder `.git`. The walk visits the folder itself, so that it

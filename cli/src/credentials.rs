@@ -45,6 +45,9 @@ pub enum CredentialsError {
     /// The text cannot be a token.
     #[error("the token from {0} is no token: it has spaces or other characters")]
     Malformed(TokenSource),
+    /// The user has pressed Ctrl-C at the prompt.
+    #[error("interrupted")]
+    Interrupted,
     /// The CSP refuses the API token.
     #[error("the CSP refuses the API token from {origin}{}", .message.as_ref().map(|message| format!(": {message}")).unwrap_or_default())]
     Refused {
@@ -81,6 +84,7 @@ impl CredentialsError {
             Self::Missing | Self::Malformed(_) | Self::Refused { .. } => 4,
             Self::Exchange(_) | Self::Response(_) => 5,
             Self::File { .. } | Self::Exposed(_) => 2,
+            Self::Interrupted => 130,
         }
     }
 }
@@ -149,10 +153,11 @@ impl ConfiguredToken {
             let mut input = io::Read::take(io::stdin().lock(), MAX_TOKEN_BYTES);
             input.read_line(&mut line).map(|_| line)
         };
-        let text = read.map_err(|source| CredentialsError::File {
-            action: "read",
-            path: "the standard input".into(),
-            source,
+        let text = read.map_err(|source| match source.kind() {
+            io::ErrorKind::Interrupted => CredentialsError::Interrupted,
+            _ => {
+                CredentialsError::File { action: "read", path: "the standard input".into(), source }
+            }
         })?;
         let token = Self { source: TokenSource::Input, secret: text.trim().into() };
         if token.secret.expose_secret().is_empty() {

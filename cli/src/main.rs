@@ -1,6 +1,6 @@
 //! The user's command, `customizations`.
 
-use std::process::ExitCode;
+use std::{future::pending, io, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches};
 use cli::{
@@ -10,7 +10,7 @@ use cli::{
     output::eprint_line,
 };
 use git_version::git_version;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
     // The version, with the commit that the command was built from.
@@ -31,13 +31,15 @@ fn main() -> ExitCode {
         Err(error) => return report(&CommandError::Output(error)),
     };
     let exit_code = runtime.block_on(async {
+        // Before the command starts, so that no signal ends the process without its clean-up.
+        let interrupted = interrupted();
         tokio::select! {
             result = commands::run(arguments) => match result {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => report(&error),
             },
             // Dropping the command deletes its temporary files.
-            number = interrupted() => {
+            number = interrupted => {
                 eprint_line("interrupted");
                 ExitCode::from(128 + number)
             }
@@ -48,16 +50,20 @@ fn main() -> ExitCode {
     exit_code
 }
 
-/// Returns the number of the signal that ends the command.
-async fn interrupted() -> u8 {
-    let wait = async |kind: SignalKind| match signal(kind) {
+/// Handles the signals that end a command. Returns the number of the signal.
+fn interrupted() -> impl Future<Output = u8> {
+    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+    let (interrupts, terminations) = (signal(interrupt), signal(terminate));
+    // Without a handler, the signal ends the process by itself.
+    let wait = async |handler: io::Result<Signal>| match handler {
         Ok(mut signal) => signal.recv().await,
-        // Without a handler, the signal ends the process anyway.
-        Err(_) => std::future::pending().await,
+        Err(_) => pending().await,
     };
-    tokio::select! {
-        _ = wait(SignalKind::interrupt()) => 2,
-        _ = wait(SignalKind::terminate()) => 15,
+    async move {
+        tokio::select! {
+            _ = wait(interrupts) => 2,
+            _ = wait(terminations) => 15,
+        }
     }
 }
 

@@ -147,6 +147,7 @@ impl Output {
 fn plain_table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    table.style_text_only();
     // A pipe gets one line per row, so that `grep` finds whole rows.
     if io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);

@@ -20,6 +20,7 @@
 //! | --- | --- |
 //! | [`stack`] | a stack for each test, and the content of its stores |
 //! | [`api`] | HTTP client of the API, responses and expected problems |
+//! | [`cli`] | the user's command, as a process or on a terminal |
 //! | [`capacity`] | capacity units that requests to DynamoDB consume |
 //! | [`contract`] | validation of requests and responses against openapi.yaml |
 //! | [`form`] | builder of multipart forms, valid or not |
@@ -27,6 +28,7 @@
 //! | [`iam`] | IAM permissions that a request to a store requires |
 //! | [`jwks_endpoint`] | JWKS endpoint with key rotation and faults |
 //! | [`process`] | processes of the commands and of the functions |
+//! | [`token_exchange`] | CSP that exchanges API tokens |
 //! | [`proxy`] | fault-injecting proxy between the functions and a store |
 #![allow(
     clippy::expect_used,
@@ -42,6 +44,7 @@
 
 pub mod api;
 pub mod capacity;
+pub mod cli;
 pub mod contract;
 pub mod form;
 pub mod iam;
@@ -50,3 +53,4 @@ pub mod jwt;
 pub mod process;
 pub mod proxy;
 pub mod stack;
+pub mod token_exchange;

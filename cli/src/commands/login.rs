@@ -1,8 +1,5 @@
 //! `login` and `logout`: the saved API token.
 
-use std::io;
-
-use nix::sys::termios::{self, SetArg, Termios};
 use serde::Serialize;
 
 use super::spawn_blocking;
@@ -15,24 +12,6 @@ use crate::{
     settings::Settings,
 };
 
-/// Restores the settings of the terminal when it is dropped: Ctrl-C during the prompt would leave
-/// the terminal without echo.
-struct EchoGuard(Option<Termios>);
-
-impl EchoGuard {
-    fn new() -> Self {
-        Self(termios::tcgetattr(io::stdin()).ok())
-    }
-}
-
-impl Drop for EchoGuard {
-    fn drop(&mut self) {
-        if let Some(settings) = &self.0 {
-            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, settings);
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct TokenFile {
     file: Option<String>,
@@ -41,10 +20,7 @@ struct TokenFile {
 pub(super) async fn log_in(output: Output, args: &SettingsArgs) -> Result<(), CommandError> {
     let settings = Settings::read(args)?;
     let csp_url = settings.csp_url()?;
-    let token = {
-        let _restored = EchoGuard::new();
-        spawn_blocking(|| Ok(ConfiguredToken::prompt()?)).await?
-    };
+    let token = spawn_blocking(|| Ok(ConfiguredToken::prompt()?)).await?;
     // A mistyped token is found now, not at its first use.
     let http = HttpClient::new(output).map_err(ApiError::Http)?;
     let tokens = AccessTokens::new(token, csp_url, http);

@@ -10,6 +10,7 @@
 )]
 
 mod audiences;
+mod cli;
 mod commands;
 mod contract;
 mod corrupt_items;
