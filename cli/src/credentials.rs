@@ -6,7 +6,7 @@
 
 use std::{
     fmt, fs,
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, BufRead, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -45,9 +45,6 @@ pub enum CredentialsError {
     /// The text cannot be a token.
     #[error("the token from {0} is no token: it has spaces or other characters")]
     Malformed(TokenSource),
-    /// The user has pressed Ctrl-C at the prompt.
-    #[error("interrupted")]
-    Interrupted,
     /// The CSP refuses the API token.
     #[error("the CSP refuses the API token from {origin}{}", .message.as_ref().map(|message| format!(": {message}")).unwrap_or_default())]
     Refused {
@@ -84,7 +81,6 @@ impl CredentialsError {
             Self::Missing | Self::Malformed(_) | Self::Refused { .. } => 4,
             Self::Exchange(_) | Self::Response(_) => 5,
             Self::File { .. } | Self::Exposed(_) => 2,
-            Self::Interrupted => 130,
         }
     }
 }
@@ -140,30 +136,24 @@ impl ConfiguredToken {
         Ok(read_file(&path)?.map(|secret| Self { source: TokenSource::File(path), secret }))
     }
 
-    /// Reads an API token from the terminal, without showing it, or from the standard input.
+    /// Reads an API token from the standard input.
     ///
     /// # Errors
     ///
     /// [`CredentialsError`] if there is none.
-    pub fn prompt() -> Result<Self, CredentialsError> {
-        let read = if io::stdin().is_terminal() {
-            rpassword::prompt_password("API token: ")
-        } else {
-            let mut line = String::new();
-            let mut input = io::Read::take(io::stdin().lock(), MAX_TOKEN_BYTES);
-            input.read_line(&mut line).map(|_| line)
-        };
-        let text = read.map_err(|source| match source.kind() {
-            io::ErrorKind::Interrupted => CredentialsError::Interrupted,
-            _ => {
-                CredentialsError::File { action: "read", path: "the standard input".into(), source }
-            }
+    pub fn read() -> Result<Self, CredentialsError> {
+        let mut line = String::new();
+        let mut input = io::Read::take(io::stdin().lock(), MAX_TOKEN_BYTES);
+        input.read_line(&mut line).map_err(|source| CredentialsError::File {
+            action: "read",
+            path: "the standard input".into(),
+            source,
         })?;
-        let token = Self { source: TokenSource::Input, secret: text.trim().into() };
-        if token.secret.expose_secret().is_empty() {
+        let secret = SecretString::from(line.trim());
+        if secret.expose_secret().is_empty() {
             return Err(CredentialsError::Missing);
         }
-        Ok(token)
+        Ok(Self { source: TokenSource::Input, secret })
     }
 
     /// Saves the token for later commands. Returns the file, which only its owner can read.

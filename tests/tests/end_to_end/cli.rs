@@ -3,6 +3,7 @@
 mod archives;
 mod builds;
 mod faults;
+mod github_actions;
 mod journey;
 mod settings;
 mod terminal;
