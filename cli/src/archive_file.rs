@@ -139,7 +139,7 @@ pub fn hex(hasher: Sha256) -> String {
 mod tests {
     use std::io::Write;
 
-    use archive_builder::Tarball;
+    use archive_builder::{Gzip, Tarball};
 
     use super::*;
 
@@ -152,13 +152,12 @@ mod tests {
 
     #[test]
     fn the_way_depends_on_the_packed_size() {
-        let mut bytes = vec![0; 4_500_000];
-        fastrand::Rng::with_seed(1).fill(&mut bytes);
-        let small = Tarball::new().file("agent", &bytes[..4_490_000]).gzip();
-        let large = Tarball::new().file("agent", &bytes).gzip();
-        assert!(small.len() as u64 <= MAX_FORM_BYTES && large.len() as u64 > MAX_FORM_BYTES);
-        assert_eq!(check_bytes(&small).unwrap().way(), Way::Form);
-        assert_eq!(check_bytes(&large).unwrap().way(), Way::DirectUpload);
+        let gzip = Gzip::new(&Tarball::new().file("agent", b"agent").tar());
+        for (length, way) in [(4_500_000, Way::Form), (4_500_001, Way::DirectUpload)] {
+            let archive = gzip.clone().padded_to(length).bytes();
+            assert_eq!(archive.len(), length);
+            assert_eq!(check_bytes(&archive).unwrap().way(), way);
+        }
     }
 
     #[test]

@@ -65,11 +65,20 @@ impl HttpError {
 
     fn is_retryable(&self) -> bool {
         match self {
-            Self::Request(error) => !error.is_builder(),
+            Self::Request(error) => !error.is_builder() && !is_tls_error(error),
             Self::Timeout | Self::Stalled => true,
             Self::Client(_) | Self::TooLarge | Self::Write(_) => false,
         }
     }
+}
+
+/// Returns true for an error of TLS, such as an untrusted certificate, which no retry repairs.
+fn is_tls_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    // An `io::Error` does not name the error in it as its source.
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>()
+        || inner.is_some_and(|inner| is_tls_error(inner))
+        || error.source().is_some_and(is_tls_error)
 }
 
 /// A complete response.

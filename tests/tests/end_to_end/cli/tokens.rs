@@ -14,6 +14,7 @@ use tests::{
     stack::{SAMPLE_CATALOG, TestStack},
     token_exchange::{Behaviour, TokenExchange},
 };
+use tls_proxy::{Authority, Certificate, TlsProxy};
 use tokio::io::AsyncWriteExt;
 
 const API_TOKEN: &str = "my-secret-api-token";
@@ -170,4 +171,30 @@ async fn a_token_of_another_organization_sees_nothing() {
     let forbidden = "error: Forbidden: The requesting user is not authorized for this operation.\n\
                      The token comes from CSP_ACCESS_TOKEN.\nrequest id: ";
     assert!(output.stderr.starts_with(forbidden), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_token_is_sent_only_to_a_trusted_server() {
+    let stack = TestStack::start().await;
+    let authority = Authority::new().unwrap();
+    let upstream = stack.base_url().trim_start_matches("http://").to_owned();
+    let trusted = |cli: Cli| {
+        cli.write("ca.pem", authority.pem());
+        let file = cli.path("ca.pem").display().to_string();
+        cli.env("SSL_CERT_FILE", &file)
+    };
+    for (certificate, trusts, code, cause) in [
+        (Certificate::Valid, true, 0, ""),
+        (Certificate::Valid, false, 5, "UnknownIssuer"),
+        (Certificate::Expired, true, 5, "certificate expired"),
+        (Certificate::WrongHost, true, 5, "certificate not valid for name"),
+    ] {
+        let proxy = TlsProxy::start(&upstream, &authority, certificate).await.unwrap();
+        let cli = Cli::new(&stack).env("CUSTOMIZATIONS_URL", proxy.url());
+        let cli = if trusts { trusted(cli) } else { cli };
+        let output = cli.run(&["list"]).await;
+        assert_eq!(output.code, Some(code), "{output:?}");
+        assert!(output.stderr.contains(cause), "{output:?}");
+        assert!(!output.stderr.contains("trying again"), "{output:?}");
+    }
 }
