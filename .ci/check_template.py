@@ -88,6 +88,14 @@ STAGE = {
             "ThrottlingBurstLimit": ref("ListThrottlingBurstLimit"),
             "MetricsEnabled": True,
         },
+        # The start of a direct upload permits the caller to store up to 256 MiB.
+        {
+            "ResourcePath": "/~1catalogs~1{catalog_id}~1uploads",
+            "HttpMethod": "POST",
+            "ThrottlingRateLimit": ref("UploadThrottlingRateLimit"),
+            "ThrottlingBurstLimit": ref("UploadThrottlingBurstLimit"),
+            "MetricsEnabled": True,
+        },
     ],
 }
 

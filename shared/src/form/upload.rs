@@ -1,6 +1,7 @@
 //! The JSON that describes a direct upload.
 
 use ::http::HeaderMap;
+use serde_json::Number;
 
 use super::{Encoding, FormError, json};
 use crate::{
@@ -44,7 +45,7 @@ impl UploadDescription {
                     sha256.is_none().then_some("must be a string of 64 hexadecimal digits")
                 }
                 "size" => {
-                    size = text.parse().ok().filter(|size| kind == json::Kind::Other && *size > 0);
+                    size = byte_count(text).filter(|_| kind == json::Kind::Other);
                     size.is_none().then_some("must be a number of bytes from 1")
                 }
                 _ => Some("is unknown; an upload has sha256 and size"),
@@ -64,6 +65,52 @@ impl UploadDescription {
         match (sha256, size) {
             (Some(sha256), Some(size)) if violations.is_empty() => Ok(Ok(Self { sha256, size })),
             _ => Ok(Err(violations)),
+        }
+    }
+}
+
+/// Parses a positive integer. `1.0` is one too, as in JSON Schema. A number of more than 64 bits is
+/// the largest that has 64.
+fn byte_count(text: &str) -> Option<u64> {
+    let number: Number = serde_json::from_str(text).ok()?;
+    let size = number.as_u64().or_else(|| {
+        let size = number.as_f64().filter(|size| size.fract() == 0.0 && *size >= 1.0)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is a positive integer, and the conversion is saturating"
+        )]
+        Some(size as u64)
+    });
+    size.filter(|size| *size > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_positive_integer() {
+        for (text, size) in [
+            ("1", Some(1)),
+            ("1.0", Some(1)),
+            ("1e3", Some(1000)),
+            ("268435457", Some(268_435_457)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", Some(u64::MAX)),
+            ("1e300", Some(u64::MAX)),
+            ("0", None),
+            ("0.0", None),
+            ("-1", None),
+            ("-1e3", None),
+            ("1.5", None),
+            ("0.5", None),
+            ("true", None),
+            ("null", None),
+            ("[1]", None),
+            ("{}", None),
+        ] {
+            assert_eq!(byte_count(text), size, "{text}");
         }
     }
 }

@@ -208,6 +208,20 @@ const CALLS: &[StoreCall] = &[
         &[ANY, INCOMPLETE_RESPONSE, DYNAMODB],
     ),
     (Operation::UpdateCustomization, "PUT", "", &[ANY, S3, UPLOAD]),
+    // Of a file that was uploaded directly.
+    (
+        Operation::UpdateCustomization,
+        "GET",
+        "/customizations/",
+        &[ANY, INCOMPLETE_RESPONSE, S3, FOREIGN_FILE],
+    ),
+    (
+        Operation::UpdateCustomization,
+        "GET",
+        "/customization-uploads/",
+        &[ANY, STREAM, S3, FOREIGN_FILE],
+    ),
+    (Operation::UpdateCustomization, "PUT", OF_COPY, &[COPY, S3]),
     (Operation::UpdateCustomization, "GetItem", REREAD, &[ANY, INCOMPLETE_RESPONSE, DYNAMODB]),
     (
         Operation::UpdateCustomization,
@@ -312,43 +326,43 @@ impl Case {
         ]
     }
 
-    /// Returns true if the case needs a create from a direct upload.
+    /// Returns true if the request of the case needs a direct upload.
     fn is_direct(&self) -> bool {
         self.call == "GET" || self.text == OF_COPY
     }
 
-    /// The file of the customization. Its bytes cannot be compressed, so that most of a response
-    /// with it is its body.
-    fn file(&self) -> Vec<u8> {
+    /// The file of a version of the customization. Its bytes cannot be compressed, so that most of
+    /// a response with it is its body.
+    fn file(&self, version: &str) -> Vec<u8> {
         let mut bytes = vec![0; 4_000];
         Rng::with_seed(1).fill(&mut bytes);
-        Tarball::new().file("name", self.name.as_bytes()).file("bytes", &bytes).gzip()
+        Tarball::new().file(version, self.name.as_bytes()).file("bytes", &bytes).gzip()
     }
 
-    async fn post(&self, api: &Api, path: &str, body: &Value) -> Response {
+    async fn send(&self, api: &Api, method: Method, path: &str, body: &Value) -> Response {
         let path = format!("/v1/catalogs/{}/{path}", self.name);
         let api = api.header("content-type", "application/json");
-        api.send(Method::POST, &path, body.to_string().into_bytes()).await
+        api.send(method, &path, body.to_string().into_bytes()).await
     }
 
-    /// Uploads the file directly, if the case needs it.
-    async fn prepare(&self, api: &Api) {
+    /// Uploads the file of a version directly, if the case needs it.
+    async fn upload(&self, api: &Api, version: &str) {
         if self.is_direct() {
-            let file = self.file();
+            let file = self.file(version);
             let body = json!({"sha256": Digest::of(&file).to_string(), "size": file.len()});
-            let upload = self.post(api, "uploads", &body).await.json()["upload"].clone();
-            assert_eq!(api.put_upload(&upload, &file).await.status, 200);
+            let started = self.send(api, Method::POST, "uploads", &body).await.json();
+            assert_eq!(api.put_upload(&started["upload"], &file).await.status, 200);
         }
     }
 
     async fn create(&self, api: &Api) -> Response {
         let Self { name, .. } = self;
         let filter = json!({"product_key": name, "branch": "1", "base_image_id": name});
-        let (api, file) = (api.header("idempotency-key", "the-key"), self.file());
-        if self.is_direct() {
+        let (api, file) = (api.header("idempotency-key", "the-key"), self.file("v1"));
+        if self.is_direct() && self.operation == Operation::CreateCustomization {
             let sha256 = Digest::of(&file).to_string();
             let body = json!({"sha256": sha256, "filename": "certs.tar.gz", "filter": filter});
-            return self.post(&api, "customizations", &body).await;
+            return self.send(&api, Method::POST, "customizations", &body).await;
         }
         let form = Form::new().file("certs.tar.gz", &file).filter(filter);
         api.create_in(name, form).await
@@ -357,7 +371,11 @@ impl Case {
     /// Makes a new version. Only the read of the idempotency record needs a key; without one, a
     /// lost response must not make another version.
     async fn update(&self, api: &Api, id: &str) -> Response {
-        let file = Tarball::new().file("new", self.name.as_bytes()).gzip();
+        let file = self.file("v2");
+        if self.is_direct() {
+            let body = json!({ "sha256": Digest::of(&file).to_string() });
+            return self.send(api, Method::PATCH, &format!("customizations/{id}"), &body).await;
+        }
         let form = Form::new().file("certs.tar.gz", &file);
         let has_key = self.text == "IDEMPOTENCY#";
         let api = if has_key { api.header("idempotency-key", "update") } else { api.clone() };
@@ -453,7 +471,7 @@ impl Case {
     }
 
     async fn run_create(&self, stack: &ProxiedStack, api: &Api) {
-        self.prepare(api).await;
+        self.upload(api, "v1").await;
         let injected = self.inject(stack, "");
         let response = self.create(api).await;
         self.assert_outcome(&response, &injected);
@@ -476,6 +494,7 @@ impl Case {
 
     async fn run_update(&self, stack: &ProxiedStack, api: &Api) {
         let id = self.create(api).await.id();
+        self.upload(api, "v2").await;
         let injected = self.inject(stack, &id);
         let response = self.update(api, &id).await;
         self.assert_outcome(&response, &injected);
@@ -512,7 +531,7 @@ impl Case {
         self.create(api).await.id();
         let injected = self.inject(stack, "");
         let body = json!({"sha256": "0".repeat(64), "size": 1});
-        let start = async || self.post(api, "uploads", &body).await;
+        let start = async || self.send(api, Method::POST, "uploads", &body).await;
         let response = start().await;
         self.assert_outcome(&response, &injected);
         injected.stop();
@@ -585,6 +604,7 @@ async fn the_fault_table_covers_every_store_call_of_every_operation() {
     };
     let created = api.create(Form::kafka()).await;
     let direct = Tarball::new().file("direct", b"").gzip();
+    let new_direct = Tarball::new().file("new direct", b"").gzip();
     let file = created.json()["artifact"]["url"].as_str().unwrap().to_owned();
     for operation in Operation::ALL.iter().copied() {
         drop(take_calls());
@@ -597,6 +617,10 @@ async fn the_fault_table_covers_every_store_call_of_every_operation() {
                 api.header("idempotency-key", "k").create(Form::kafka()).await
             }
             Operation::UpdateCustomization => {
+                let body = json!({ "sha256": api.upload(&new_direct).await });
+                drop(take_calls());
+                let path = format!("customizations/{}", created.id());
+                api.send_json(Method::PATCH, &path, &body).await.assert_no_content();
                 api.header("idempotency-key", "u").update(&created.id(), Form::upload()).await
             }
             Operation::RemoveCustomization => {
