@@ -172,6 +172,32 @@ DELETION_POLICIES = {
     "AccessLogs": "RetainExceptOnCreate",
 }
 
+# The parameter of each option: its value if the option is off, and one that switches it on.
+OPTION_PARAMETERS = {
+    "WafRateLimit": ("0", "1000"),
+    "EventBusArn": ("", "arn:aws:events:us-east-1:123456789012:event-bus/builds"),
+    "ObjectLockDays": (0, 30),
+    "ReplicaBucketArn": ("", "arn:aws:s3:::replica"),
+    "BackupVaultArn": ("", "arn:aws:backup:us-east-1:123456789012:backup-vault:vault"),
+    "MalwareScan": ("false", "true"),
+}
+
+# The resources of each option, by the condition under which they exist.
+OPTIONS = {
+    "HasWebAcl": {"WebAcl", "WebAclAssociation"},
+    "HasEventBus": {"Pipe", "PipeRole", "PipeDeadLetters"},
+    "LocksObjects": set(),
+    "ReplicatesFiles": {"ReplicationRole", "ReplicationPolicy"},
+    "BacksUpTable": {"BackupPlan", "BackupVault", "BackupSelection", "BackupRole"},
+    "ScansForMalware": {"MalwareProtectionPlan", "MalwareScanRole"},
+}
+
+# The rules of AWS's common rule set that look into a body, which may hold any bytes here.
+BODY_RULES = {
+    *("SizeRestrictions_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY"),
+    "CrossSiteScripting_BODY",
+}
+
 # The metrics that alarms must watch.
 WATCHED_METRICS = {
     ("AWS/ApiGateway", "5XXError"),
@@ -180,6 +206,10 @@ WATCHED_METRICS = {
     ("AWS/Lambda", "Throttles"),
     ("AWS/DynamoDB", "ReadThrottleEvents"),
     ("AWS/DynamoDB", "WriteThrottleEvents"),
+    ("AWS/DynamoDB", "ReadKeyRangeThroughputThrottleEvents"),
+    ("AWS/DynamoDB", "WriteKeyRangeThroughputThrottleEvents"),
+    ("AWS/Usage", "ResourceCount"),
+    ("CatalogCustomizations", "Refusals"),
     ("CatalogCustomizations", "JwksEndpointFaults"),
 }
 
@@ -367,8 +397,9 @@ def check_role(function, role):
 def function_checks(resources):
     """Checks the functions: architecture, configuration and roles."""
     roles = of_type(resources, "AWS::IAM::Role")
-    yield "there is exactly one role for each function", sorted(
-        set(roles) ^ {f"{function}Role" for function in FUNCTIONS}
+    options = {name for names in OPTIONS.values() for name in names}
+    yield "there is exactly one role for each function, beside those of the options", sorted(
+        set(roles) - options ^ {f"{function}Role" for function in FUNCTIONS}
     )
     for function, package in FUNCTIONS.items():
         properties = resources[function]["Properties"]
@@ -455,6 +486,87 @@ def store_checks(resources):
     ]
 
 
+def with_option(value, conditions):
+    """Returns a part of a template with the results of the conditions in place of `Fn::If`."""
+    if isinstance(value, list):
+        return [with_option(item, conditions) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for name, item in value.items():
+        if isinstance(item, dict) and set(item) == {"Fn::If"} and item["Fn::If"][0] in conditions:
+            condition, if_true, if_false = item["Fn::If"]
+            item = if_true if conditions[condition] else if_false
+            if item == ref("AWS::NoValue"):
+                continue
+        result[name] = with_option(item, conditions)
+    return result
+
+
+def with_options(rendered, is_on):
+    """Returns the rendered template as CloudFormation deploys it with all options on, or all off."""
+    conditions = dict.fromkeys(OPTIONS, is_on)
+    template = with_option(rendered, conditions)
+    template["Resources"] = {
+        name: {key: value for key, value in resource.items() if key != "Condition" or value not in OPTIONS}
+        for name, resource in template["Resources"].items()
+        if conditions.get(resource.get("Condition"), True)
+    }
+    template["Conditions"] = {name: value for name, value in template["Conditions"].items() if name not in OPTIONS}
+    for name, values in OPTION_PARAMETERS.items():
+        template["Parameters"][name]["Default"] = values[is_on]
+    return template
+
+
+def statements(role):
+    """Yields the statements of a role or of a policy."""
+    for policy in role.get("Policies", [role]):
+        yield from policy.get("PolicyDocument", {}).get("Statement", [])
+
+
+def option_checks(rendered):
+    """Checks the options: off by default, valid in both settings, and with no more permissions than they need."""
+    resources, parameters = rendered["Resources"], rendered["Parameters"]
+    yield "each option is off by default", [
+        f"{name} is {parameters[name]['Default']}"
+        for name, (off, _) in OPTION_PARAMETERS.items()
+        if parameters[name]["Default"] != off
+    ]
+    yield "each resource of an option exists only with the option", sorted(
+        name for condition, names in OPTIONS.items() for name in names if resources[name].get("Condition") != condition
+    )
+    off, on = with_options(rendered, is_on=False), with_options(rendered, is_on=True)
+    # A parameter of an option that is off has no effect.
+    findings = [finding for finding in lint_findings(json.dumps(off)) if "not used" not in finding]
+    yield "the template passes cfn-lint with all options off", findings
+    yield "the template passes cfn-lint with all options on", [
+        finding for finding in lint_findings(json.dumps(on)) if "Parameter MalwareScan not used" not in finding
+    ]
+    names = {name for names in OPTIONS.values() for name in names}
+    yield "an option that is off changes nothing", sorted(set(off["Resources"]) & names) + [
+        key
+        for key in ("ObjectLockEnabled", "ObjectLockConfiguration", "ReplicationConfiguration")
+        if key in off["Resources"]["Bucket"]["Properties"]
+    ]
+    yield "an option's role has no wildcards", [
+        f"{name} allows {statement['Action']} on {statement['Resource']}"
+        for name in sorted(names)
+        if resources[name]["Type"] in ("AWS::IAM::Role", "AWS::IAM::RolePolicy")
+        for statement in statements(resources[name]["Properties"])
+        # The action has no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/
+        if "*" in str(statement["Action"])
+        or (statement["Resource"] == "*" and statement["Action"] != "dynamodb:ListStreams")
+    ]
+    rules = resources["WebAcl"]["Properties"]["Rules"]
+    overrides = rules[-1]["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
+    counted = {rule["Name"] for rule in overrides if rule["ActionToUse"] == {"Count": {}}}
+    yield "AWS WAF refuses no request for its body", sorted(counted ^ BODY_RULES)
+    retention = on["Resources"]["Bucket"]["Properties"]["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    yield "only the bucket of artifacts is locked", differences(
+        retention, {"Mode": "COMPLIANCE", "Days": ref("ObjectLockDays")}
+    ) + [key for key in on["Resources"]["UploadBucket"]["Properties"] if key.startswith("ObjectLock")]
+
+
 def metrics(alarm):
     """Yields the namespace, the name and the dimensions of each metric that an alarm watches."""
     for metric in [alarm, *(query.get("MetricStat", {}).get("Metric", {}) for query in alarm.get("Metrics", []))]:
@@ -521,6 +633,7 @@ def checks():
     yield from gateway_checks(resources, openapi)
     yield from function_checks(resources)
     yield from store_checks(resources)
+    yield from option_checks(rendered)
     yield from monitoring_checks(resources, rendered["Outputs"])
 
 
