@@ -144,7 +144,8 @@ impl Settings {
         self.directory.join("config.toml")
     }
 
-    /// The URL of the service.
+    /// The URL of the service, without the API's version. Operators may give it with the version, as
+    /// the stack's output `ApiUrl` has it.
     ///
     /// # Errors
     ///
@@ -157,7 +158,7 @@ impl Settings {
             key: "url",
             file: self.file(),
         };
-        parse_url(self.url.as_ref().ok_or_else(missing)?)
+        Ok(without_version(parse_url(self.url.as_ref().ok_or_else(missing)?)?))
     }
 
     /// The identifier of the catalog.
@@ -214,6 +215,14 @@ fn config_directory() -> Result<PathBuf, SettingsError> {
     Ok(parent.join("customizations"))
 }
 
+fn without_version(mut url: Url) -> Url {
+    let path = url.path().trim_end_matches('/');
+    if let Some(path) = path.strip_suffix("/v1").map(str::to_owned) {
+        url.set_path(&path);
+    }
+    url
+}
+
 /// Parses a URL that a token is sent to.
 fn parse_url(setting: &Setting) -> Result<Url, SettingsError> {
     let error = |reason: String| SettingsError::Url {
@@ -250,6 +259,19 @@ fn parse_url(setting: &Setting) -> Result<Url, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_may_have_the_version_of_the_api() {
+        for (url, base) in [
+            ("https://api.example.com/v1", "https://api.example.com/"),
+            ("https://api.example.com/v1/", "https://api.example.com/"),
+            ("https://api.example.com/prod/v1", "https://api.example.com/prod"),
+            ("https://api.example.com/prod", "https://api.example.com/prod"),
+            ("https://api.example.com", "https://api.example.com/"),
+        ] {
+            assert_eq!(without_version(Url::parse(url).unwrap()).as_str(), base);
+        }
+    }
 
     #[test]
     fn a_token_is_sent_only_over_https_or_to_this_machine() {
