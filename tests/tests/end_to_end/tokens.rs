@@ -247,6 +247,7 @@ async fn a_missing_malformed_or_repeated_token_is_refused() {
         ("an empty one", &[("authorization", "")], missing),
         ("only a scheme", &[("authorization", "Bearer ")], MALFORMED),
         ("another scheme", &[("authorization", "Basic dXNlcjpwYXNzd29yZA==")], MALFORMED),
+        ("another scheme with a token", &[("authorization", &format!("Basic {valid}"))], MALFORMED),
         ("garbage", &[("authorization", "Bearer a.b.c")], MALFORMED),
         ("dots", &[("authorization", "Bearer ..")], MALFORMED),
         ("two parts", &[("csp-auth-token", message)], MALFORMED),
