@@ -10,11 +10,11 @@ mod error;
 pub mod http;
 pub mod model;
 
-use std::{fs::File, io, sync::Arc};
+use std::{collections::BTreeMap, fs::File, io, sync::Arc};
 
 use indicatif::ProgressBar;
 use reqwest::{
-    Client, Method, RequestBuilder, StatusCode, Url,
+    Body, Client, Method, RequestBuilder, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, HeaderValue, IF_NONE_MATCH},
     multipart,
 };
@@ -34,6 +34,9 @@ use crate::{
     credentials::{AccessTokens, TokenSource},
 };
 
+/// The header with the idempotency key of a create or an update.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The maximum number of customizations on a page of a list (openapi.yaml).
 const MAX_PAGE_SIZE: usize = 100;
 
@@ -44,10 +47,14 @@ const PRESIGNED_REQUESTS: u32 = 3;
 /// A client of the service for one catalog.
 #[derive(Debug)]
 pub struct ApiClient {
-    http: HttpClient,
-    tokens: AccessTokens,
-    url: Url,
-    catalog: String,
+    /// The HTTP client.
+    pub http: HttpClient,
+    /// The source of the tokens.
+    pub tokens: AccessTokens,
+    /// The URL of the service.
+    pub url: Url,
+    /// The identifier of the catalog.
+    pub catalog: String,
 }
 
 /// A document, parsed and as the service sent it.
@@ -88,15 +95,76 @@ pub struct Fields {
     pub filter: Option<Filter>,
 }
 
+impl Fields {
+    /// Returns the names and values of the parts of a multipart form.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unexpected`]
+    pub fn form_parts(&self) -> Result<Vec<(&'static str, String)>, ApiError> {
+        let Self { name, description, filter } = self;
+        let filter = filter.as_ref().map(serde_json::to_string).transpose();
+        let filter = filter.map_err(|error| unexpected(&error))?;
+        let parts =
+            [("name", name.clone()), ("description", description.clone()), ("filter", filter)];
+        Ok(parts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    }
+}
+
 /// The body of a JSON form.
-#[derive(Serialize)]
-struct JsonForm<'a> {
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct JsonForm<'a> {
+    /// The SHA-256 of the uploaded file, in hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<&'a str>,
+    pub sha256: Option<&'a str>,
+    /// The name of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    filename: Option<&'a str>,
+    pub filename: Option<&'a str>,
+    /// The other fields.
     #[serde(flatten)]
-    fields: &'a Fields,
+    pub fields: &'a Fields,
+}
+
+/// The body of a request that starts a direct upload.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct UploadForm<'a> {
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub sha256: &'a str,
+    /// The size of the file in bytes.
+    pub size: u64,
+}
+
+/// The presigned request of a direct upload.
+#[derive(Debug)]
+pub struct PresignedUpload {
+    method: Method,
+    url: Url,
+    headers: BTreeMap<String, String>,
+}
+
+impl TryFrom<UploadRequest> for PresignedUpload {
+    type Error = ApiError;
+
+    fn try_from(request: UploadRequest) -> Result<Self, ApiError> {
+        let unexpected = || ApiError::Unexpected("the presigned request is not valid".into());
+        let UploadRequest { method, url, headers } = request;
+        let method = method.parse().map_err(|_| unexpected())?;
+        let url = Url::parse(&url).map_err(|_| unexpected())?;
+        Ok(Self { method, url, headers })
+    }
+}
+
+impl PresignedUpload {
+    /// Starts the request with its headers and a body of `size` bytes.
+    pub fn builder(&self, client: &Client, body: impl Into<Body>, size: u64) -> RequestBuilder {
+        let builder = client.request(self.method.clone(), self.url.clone()).body(body);
+        let headers = self.headers.iter();
+        let headers =
+            headers.filter(|(name, _)| !name.eq_ignore_ascii_case(CONTENT_LENGTH.as_str()));
+        headers
+            .fold(builder, |builder, (name, value)| builder.header(name, value))
+            .header(CONTENT_LENGTH, size)
+    }
 }
 
 /// The selection of a list.
@@ -293,13 +361,7 @@ impl ApiClient {
         start: impl FnMut(Option<u64>) -> io::Result<()>,
         write: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), ApiError> {
-        // The request has the token: it must go to the service, whatever the path is.
-        let unexpected = || ApiError::Unexpected("the path of a file is not valid".to_owned());
-        if !path.starts_with("/v1/") {
-            return Err(unexpected());
-        }
-        let base = self.url.as_str().trim_end_matches('/');
-        let url = Url::parse(&format!("{base}{path}")).map_err(|_| unexpected())?;
+        let url = self.file_url(path)?;
         let link: Link = parse(&self.call(|client| client.get(url.clone())).await?)?;
         let response = self.http.download(&link.url, start, write).await?;
         if response.status == StatusCode::OK { Ok(()) } else { Err(ApiError::storage(&response)) }
@@ -314,15 +376,37 @@ impl ApiClient {
         self.path(&["customizations", id])
     }
 
+    /// Returns the URL of a file's `path`, the `url` of an artifact.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unexpected`]
+    pub fn file_url(&self, path: &str) -> Result<Url, ApiError> {
+        // The request has the token: it must go to the service, whatever the path is.
+        let unexpected = || ApiError::Unexpected("the path of a file is not valid".to_owned());
+        if !path.starts_with("/v1/") {
+            return Err(unexpected());
+        }
+        let base = self.url.as_str().trim_end_matches('/');
+        Url::parse(&format!("{base}{path}")).map_err(|_| unexpected())
+    }
+
     /// Returns the URL of a path below the catalog. The segments are encoded.
     fn path(&self, segments: &[&str]) -> Result<Url, ApiError> {
+        self.url_of(&[&["v1", "catalogs", &self.catalog], segments].concat())
+    }
+
+    /// Returns the URL of a path of the service. The segments are encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unexpected`]
+    pub fn url_of(&self, segments: &[&str]) -> Result<Url, ApiError> {
         let mut url = self.url.clone();
-        {
-            let mut path = url
-                .path_segments_mut()
-                .map_err(|()| ApiError::Unexpected("the URL has no path".to_owned()))?;
-            path.pop_if_empty().extend(["v1", "catalogs", &self.catalog]).extend(segments);
-        }
+        url.path_segments_mut()
+            .map_err(|()| ApiError::Unexpected("the URL has no path".to_owned()))?
+            .pop_if_empty()
+            .extend(segments);
         Ok(url)
     }
 
@@ -335,7 +419,8 @@ impl ApiClient {
         bar: &ProgressBar,
     ) -> Result<HttpResponse, ApiError> {
         if let Some(upload) = upload.filter(|upload| upload.way == Way::Form) {
-            let form = multipart_fields(upload, fields)?;
+            let mut form = fields.form_parts()?;
+            form.push(("sha256", upload.sha256.clone()));
             let send = async |token: HeaderValue| {
                 let build = |client: &Client| {
                     let form = form.iter().fold(multipart::Form::new(), |form, (name, value)| {
@@ -364,31 +449,16 @@ impl ApiClient {
 
     /// Uploads a file directly to S3.
     async fn upload_to_storage(&self, upload: &Upload, bar: &ProgressBar) -> Result<(), ApiError> {
-        #[derive(Serialize)]
-        struct Description<'a> {
-            sha256: &'a str,
-            size: u64,
-        }
-        let description = Description { sha256: &upload.sha256, size: upload.size };
+        let form = UploadForm { sha256: &upload.sha256, size: upload.size };
         let url = self.path(&["uploads"])?;
         for attempt in 1.. {
-            let response = self.call(|client| client.post(url.clone()).json(&description)).await?;
+            let response = self.call(|client| client.post(url.clone()).json(&form)).await?;
             let started: StartedUpload = parse(&response)?;
-            let Some(UploadRequest { method, url, headers }) = started.upload else { break };
-            let unexpected = || ApiError::Unexpected("the presigned request is not valid".into());
-            let method: Method = method.parse().map_err(|_| unexpected())?;
-            let url = Url::parse(&url).map_err(|_| unexpected())?;
+            let Some(request) = started.upload else { break };
+            let request = PresignedUpload::try_from(request)?;
             let build = |client: &Client| {
                 let body = file_body(&upload.file, upload.size, bar);
-                let builder = client.request(method.clone(), url.clone()).body(body);
-                let builder = headers.iter().fold(builder, |builder, (name, value)| {
-                    if name.eq_ignore_ascii_case(CONTENT_LENGTH.as_str()) {
-                        builder
-                    } else {
-                        builder.header(name, value)
-                    }
-                });
-                builder.header(CONTENT_LENGTH, upload.size)
+                request.builder(client, body, upload.size)
             };
             let response = self.http.send_file(bar, build).await?;
             match response.status {
@@ -454,23 +524,9 @@ struct FormRequest<'a> {
 
 impl FormRequest<'_> {
     fn builder(&self, client: &Client) -> RequestBuilder {
-        const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
         let request = client.request(self.method.clone(), self.url.clone());
         request.header(IDEMPOTENCY_KEY, self.idempotency_key)
     }
-}
-
-/// The text fields of a multipart form.
-fn multipart_fields(
-    upload: &Upload,
-    fields: &Fields,
-) -> Result<Vec<(&'static str, String)>, ApiError> {
-    let Fields { name, description, filter } = fields;
-    let filter = filter.as_ref().map(serde_json::to_string).transpose();
-    let filter = filter.map_err(|error| ApiError::Unexpected(error.to_string()))?;
-    let fields = [("name", name.clone()), ("description", description.clone()), ("filter", filter)];
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    Ok(fields.chain([("sha256", upload.sha256.clone())]).collect())
 }
 
 fn parse<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, ApiError> {

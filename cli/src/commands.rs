@@ -51,7 +51,11 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
 }
 
 /// Reads the settings and the token, and returns a client of the service. Sends nothing.
-fn connect(output: Output, args: &SettingsArgs) -> Result<ApiClient, CommandError> {
+///
+/// # Errors
+///
+/// [`CommandError`] if a setting or the token is missing or not valid.
+pub fn connect(output: Output, args: &SettingsArgs) -> Result<ApiClient, CommandError> {
     let settings = Settings::read(args)?;
     let url = settings.require_url()?;
     let catalog = settings.require_catalog()?.to_owned();

@@ -219,7 +219,8 @@ fn read_file(path: &Path) -> Result<Option<SecretString>, CredentialsError> {
 }
 
 /// Returns the value of the header `Authorization`, if the token can be in a header.
-fn bearer(token: &SecretString) -> Option<HeaderValue> {
+#[must_use]
+pub fn bearer(token: &SecretString) -> Option<HeaderValue> {
     let token = token.expose_secret();
     if token.is_empty() || token.chars().any(|c| !c.is_ascii_graphic()) {
         return None;

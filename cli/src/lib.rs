@@ -14,6 +14,8 @@
 //! | [`builds`] | the builds of a customization, and waiting for them |
 //! | [`commands`] | one module per command |
 //! | [`output`] | messages, results, tables and progress bars |
+//! | [`signals`] | the signals that end a command |
+//! | [`version`] | the version, with the commit of the build |
 //! | [`error`] | errors and exit codes |
 
 pub mod api;
@@ -26,3 +28,5 @@ pub mod credentials;
 pub mod error;
 pub mod output;
 pub mod settings;
+pub mod signals;
+pub mod version;

@@ -1,6 +1,6 @@
 //! The user's command, `customizations`.
 
-use std::{future::pending, io, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 use cli::{
@@ -8,19 +8,11 @@ use cli::{
     commands,
     error::{CommandError, ErrorChain},
     output::eprint_line,
+    signals::interrupted,
 };
-use git_version::git_version;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
-    // The version, with the commit that the command was built from.
-    let version = git_version!(
-        args = ["--always", "--exclude=*", "--dirty=-modified"],
-        prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
-        suffix = ")",
-        fallback = env!("CARGO_PKG_VERSION")
-    );
-    let matches = Cli::command().version(version).get_matches();
+    let matches = Cli::command().version(cli::version!()).get_matches();
     let arguments = match Cli::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -48,23 +40,6 @@ fn main() -> ExitCode {
     // Work on another thread, such as packing, must not delay the end.
     runtime.shutdown_background();
     exit_code
-}
-
-/// Handles the signals that end a command. Returns the number of the signal.
-fn interrupted() -> impl Future<Output = u8> {
-    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-    let (interrupts, terminations) = (signal(interrupt), signal(terminate));
-    // Without a handler, the signal ends the process by itself.
-    let wait = async |handler: io::Result<Signal>| match handler {
-        Ok(mut signal) => signal.recv().await,
-        Err(_) => pending().await,
-    };
-    async move {
-        tokio::select! {
-            _ = wait(interrupts) => 2,
-            _ = wait(terminations) => 15,
-        }
-    }
 }
 
 fn report(error: &CommandError) -> ExitCode {

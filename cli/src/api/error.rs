@@ -58,12 +58,14 @@ impl ApiError {
     }
 
     /// An error response of the service.
-    pub(super) fn service(response: &HttpResponse) -> Self {
+    #[must_use]
+    pub fn service(response: &HttpResponse) -> Self {
         Self::Service(Box::new(ServiceError::new(response)))
     }
 
     /// An error response of S3.
-    pub(super) fn storage(response: &HttpResponse) -> Self {
+    #[must_use]
+    pub fn storage(response: &HttpResponse) -> Self {
         let body = String::from_utf8_lossy(&response.body);
         let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
         let code = code.map(|(code, _)| printable(code)).filter(|code| code.len() <= 64);

@@ -147,21 +147,25 @@ pub struct Version {
 
 /// The response to the start of a direct upload.
 #[derive(Debug, Deserialize)]
-pub(super) struct StartedUpload {
+pub struct StartedUpload {
     /// The request to send to S3. It is absent if the catalog has the file already.
-    pub(super) upload: Option<UploadRequest>,
+    pub upload: Option<UploadRequest>,
 }
 
 /// A presigned request.
 #[derive(Debug, Deserialize)]
-pub(super) struct UploadRequest {
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) headers: BTreeMap<String, String>,
+pub struct UploadRequest {
+    /// The method.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// The headers. Their values are signed.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A download link.
 #[derive(Debug, Deserialize)]
-pub(super) struct Link {
-    pub(super) url: String,
+pub struct Link {
+    /// The presigned URL.
+    pub url: String,
 }
