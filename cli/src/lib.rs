@@ -15,7 +15,7 @@
 //! | [`commands`] | one module per command |
 //! | [`output`] | messages, results, tables and progress bars |
 //! | [`signals`] | the signals that end a command |
-//! | [`version`] | the version, with the commit of the build |
+//! | [`mod@version`] | the version, with the commit of the build |
 //! | [`error`] | errors and exit codes |
 
 pub mod api;

@@ -176,8 +176,8 @@ fn debug_command(packages: &[&str]) -> Command {
     let mut command = command();
     command.args(packages.iter().flat_map(|package| ["-p", package]));
     // Without this crate, some dependencies of the functions would have fewer features, and cargo
-    // would compile them a second time. `admin` and `cli` are built too, because users run them next.
-    command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin", "-p", "cli"]);
+    // would compile them a second time. The commands that users run next are built too.
+    command.args(["-p", env!("CARGO_PKG_NAME"), "-p", "admin", "-p", "cli", "-p", "smoke-test"]);
     command
 }
 

@@ -1,4 +1,5 @@
-//! The user's command, `customizations`, run as a process against a stack.
+//! The commands that use the service over HTTP, run as processes against a stack: `customizations`,
+//! and `smoke-test`.
 //!
 //! ```no_run
 //! use tests::{cli::Cli, stack::TestStack};
@@ -137,7 +138,12 @@ impl Cli {
 
     /// The command with these arguments, not started yet.
     pub async fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = command("customizations").await;
+        self.program("customizations", arguments).await
+    }
+
+    /// Any command of this workspace with these arguments, not started yet.
+    pub async fn program(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = command(name).await;
         command
             .args(arguments)
             .env_clear()
@@ -150,7 +156,13 @@ impl Cli {
 
     /// Runs the command.
     pub async fn run(&self, arguments: &[&str]) -> CliOutput {
-        let output = self.command(arguments).await.output().await.expect("the command runs");
+        self.run_program("customizations", arguments).await
+    }
+
+    /// Runs any command of this workspace.
+    pub async fn run_program(&self, name: &str, arguments: &[&str]) -> CliOutput {
+        let command = self.program(name, arguments);
+        let output = command.await.output().await.expect("the command runs");
         let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
         CliOutput {
             code: output.status.code(),

@@ -54,7 +54,7 @@ async fn the_version_names_the_commit_of_the_build() {
     // A source archive has no git repository.
     let head = git.output().await.ok().filter(|output| output.status.success());
     let head = head.map(|output| String::from_utf8(output.stdout).unwrap());
-    for name in ["admin", "local"] {
+    for name in ["admin", "local", "smoke-test"] {
         let line = stdout(&command(name).await.arg("--version").output().await.unwrap());
         let version = line.strip_prefix(&format!("{name} {}", env!("CARGO_PKG_VERSION")));
         let Some(head) = &head else {

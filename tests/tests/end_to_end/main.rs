@@ -36,6 +36,7 @@ mod removals;
 mod responses;
 mod roles;
 mod routes;
+mod smoke;
 mod stores;
 mod template;
 mod tenants;
