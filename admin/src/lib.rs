@@ -7,10 +7,8 @@
 //! | [`import`] | checking a file against the table, and writing it |
 //! | [`records`] | the records that an import writes |
 //! | [`pipeline`] | build results, and the status of customizations |
-//! | [`version!`] | `--version` of every command |
 
 pub mod catalog_file;
 pub mod import;
 pub mod pipeline;
 pub mod records;
-pub mod version;

@@ -30,7 +30,7 @@ use shared::{
 ///
 /// eval "$(aws configure export-credentials --format env)"
 #[derive(Parser)]
-#[command(name = "admin", version = admin::version!())]
+#[command(name = "admin", version = version::version!())]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -19,7 +19,7 @@ use shared::error::ErrorChain;
 /// at the end. Its progress goes to the standard error. CPU time and memory are measured only on
 /// Linux.
 #[derive(Debug, Parser)]
-#[command(name = "bench", version = admin::version!())]
+#[command(name = "bench", version = version::version!())]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -10,7 +10,7 @@ mod error;
 pub mod http;
 pub mod model;
 
-use std::{collections::BTreeMap, fs::File, io, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fs::File, io, sync::Arc};
 
 use indicatif::ProgressBar;
 use reqwest::{
@@ -51,8 +51,7 @@ pub struct ApiClient {
     pub http: HttpClient,
     /// The source of the tokens.
     pub tokens: AccessTokens,
-    /// The URL of the service.
-    pub url: Url,
+    pub(crate) url: Url,
     /// The identifier of the catalog.
     pub catalog: String,
 }
@@ -65,6 +64,9 @@ pub struct Document<T> {
     /// Its JSON.
     pub json: Box<RawValue>,
 }
+
+/// A customization, and the `ETag` of its state.
+pub type State = (Document<Customization>, Option<String>);
 
 /// An archive to send.
 #[derive(Clone, Debug)]
@@ -109,6 +111,20 @@ impl Fields {
             [("name", name.clone()), ("description", description.clone()), ("filter", filter)];
         Ok(parts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
     }
+}
+
+/// Returns a multipart form with these text parts, and with a file of `size` bytes.
+pub fn multipart_form(
+    parts: &[(&'static str, String)],
+    filename: impl Into<Cow<'static, str>>,
+    file: impl Into<Body>,
+    size: u64,
+) -> multipart::Form {
+    let form = parts
+        .iter()
+        .fold(multipart::Form::new(), |form, (name, value)| form.text(*name, value.clone()));
+    let file = multipart::Part::stream_with_length(file, size).file_name(filename);
+    form.part("file", file)
 }
 
 /// The body of a JSON form.
@@ -172,7 +188,7 @@ impl PresignedUpload {
 pub struct Selection {
     /// The filter's own fields.
     pub filter: Filter,
-    /// Whether they have a filter.
+    /// `true`: only customizations without a filter. `false`: only those with one.
     pub global: Option<bool>,
     /// Removed customizations too.
     pub removed: bool,
@@ -199,12 +215,6 @@ struct Versions {
 }
 
 impl ApiClient {
-    /// A client of the service at `url`.
-    #[must_use]
-    pub fn new(http: HttpClient, tokens: AccessTokens, url: Url, catalog: String) -> Self {
-        Self { http, tokens, url, catalog }
-    }
-
     /// Creates a customization from `upload`. `bar` shows the progress.
     ///
     /// # Errors
@@ -258,11 +268,20 @@ impl ApiClient {
     ///
     /// [`ApiError`]
     pub async fn get(&self, id: &str) -> Result<Document<Customization>, ApiError> {
-        let url = self.path(&["customizations", id])?;
-        document(&self.call(|client| client.get(url.clone())).await?)
+        Ok(self.get_with_e_tag(id).await?.0)
     }
 
-    /// Gets the customization `id` with the `ETag` of its state, unless its state has the `ETag`
+    /// Gets the customization `id`, with the `ETag` of its state.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError`]
+    pub async fn get_with_e_tag(&self, id: &str) -> Result<State, ApiError> {
+        let unconditional = self.get_if_changed(id, None).await?;
+        unconditional.ok_or_else(|| ApiError::Unexpected("304 Not Modified".to_owned()))
+    }
+
+    /// Gets the customization `id`, with the `ETag` of its state, unless its state has the `ETag`
     /// `known`.
     ///
     /// # Errors
@@ -272,7 +291,7 @@ impl ApiClient {
         &self,
         id: &str,
         known: Option<&str>,
-    ) -> Result<Option<(Document<Customization>, Option<String>)>, ApiError> {
+    ) -> Result<Option<State>, ApiError> {
         let url = self.path(&["customizations", id])?;
         let response = self
             .call(|client| {
@@ -423,14 +442,9 @@ impl ApiClient {
             form.push(("sha256", upload.sha256.clone()));
             let send = async |token: HeaderValue| {
                 let build = |client: &Client| {
-                    let form = form.iter().fold(multipart::Form::new(), |form, (name, value)| {
-                        form.text(*name, value.clone())
-                    });
                     let body = file_body(&upload.file, upload.size, bar);
-                    let part = multipart::Part::stream_with_length(body, upload.size)
-                        .file_name(upload.filename.clone());
-                    let builder = request.builder(client).multipart(form.part("file", part));
-                    builder.header(AUTHORIZATION, token.clone())
+                    let form = multipart_form(&form, upload.filename.clone(), body, upload.size);
+                    request.builder(client).multipart(form).header(AUTHORIZATION, token.clone())
                 };
                 self.http.send_file(bar, build).await
             };
@@ -503,7 +517,7 @@ impl ApiClient {
         Err(error)
     }
 
-    /// What the user can do about an error of the service, beside what the service says.
+    /// Returns advice for an error of the service that the problem document does not give.
     fn hint(&self, status: u16) -> Option<String> {
         match (status, self.tokens.source()) {
             (401, source @ TokenSource::AccessTokenVariable) => Some(format!(

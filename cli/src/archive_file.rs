@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, BufReader, Read, Seek},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use archive::{ArchiveError, ArchiveLimits, Summary};
@@ -63,35 +63,19 @@ impl CheckedArchive {
     }
 }
 
-/// An archive is not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// The file cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Read(PathBuf, #[source] io::Error),
-    /// The service refuses the file, with this message.
-    #[error("{1}")]
-    Refused(PathBuf, String),
-}
-
-impl From<CheckError> for CommandError {
-    fn from(error: CheckError) -> Self {
-        match error {
-            CheckError::Read(path, source) => Self::File { action: "read", path, source },
-            CheckError::Refused(file, message) => Self::Refused { file, message },
-        }
-    }
-}
-
 /// Checks the archive `file` from its start. `path` names it in errors, and `bar` shows the
 /// progress.
 ///
 /// # Errors
 ///
-/// [`CheckError`]
-pub fn check(mut file: File, path: &Path, bar: &ProgressBar) -> Result<CheckedArchive, CheckError> {
-    let read = |error| CheckError::Read(path.to_owned(), error);
-    let refused = |message: String| CheckError::Refused(path.to_owned(), message);
+/// [`CommandError::Refused`] with the message of the service, or [`CommandError::File`].
+pub fn check(
+    mut file: File,
+    path: &Path,
+    bar: &ProgressBar,
+) -> Result<CheckedArchive, CommandError> {
+    let read = |error| CommandError::file("read", path)(error);
+    let refused = |message: String| CommandError::Refused { file: path.to_owned(), message };
     let metadata = file.metadata().map_err(read)?;
     if metadata.is_dir() {
         return Err(read(io::Error::other("it is a folder; pack it first")));
@@ -143,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    fn check_bytes(bytes: &[u8]) -> Result<CheckedArchive, CheckError> {
+    fn check_bytes(bytes: &[u8]) -> Result<CheckedArchive, CommandError> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.rewind().unwrap();
@@ -184,7 +168,7 @@ mod tests {
             file.set_len(size).unwrap();
             let file = file.try_clone().unwrap();
             let error = check(file, Path::new("x"), &ProgressBar::hidden()).unwrap_err();
-            assert_eq!(error.to_string(), message);
+            assert_eq!(error.to_string(), format!("x: {message}"));
         }
     }
 }

@@ -25,7 +25,7 @@ pub const IGNORE_FILE: &str = ".customizationignore";
 #[derive(Debug)]
 pub struct Folder {
     entries: Vec<Entry>,
-    /// What the archive will not have.
+    /// Files and mode bits that are not packed.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -43,7 +43,7 @@ enum EntryKind {
     File { size: u64, is_executable: bool },
 }
 
-/// A thing that the archive will not have.
+/// A file, or a mode bit of a file, that is not packed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LeftOut {
     path: PathBuf,
@@ -128,7 +128,7 @@ impl Folder {
         for entry in walk {
             let entry = entry.map_err(|error| {
                 let path = path_of(&error).unwrap_or(directory).to_owned();
-                CommandError::File { action: "read", path, source: io::Error::other(error) }
+                CommandError::file("read", &path)(io::Error::other(error))
             })?;
             let source = entry.path();
             let is_packed = entry.depth() > 0

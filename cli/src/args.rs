@@ -10,16 +10,17 @@ use crate::error::EXIT_CODES;
 
 /// Packs, checks, uploads and follows customizations of packaged applications.
 ///
-/// The URL of the service and the catalog come from a flag, else from the environment, else from
-/// ~/.config/customizations/config.toml; `customizations config` shows what holds.
+/// Flags set the URL of the service and the catalog. Without a flag, the environment sets them, and
+/// without a variable, ~/.config/customizations/config.toml. `customizations config` shows each
+/// setting with its origin.
 ///
-/// The token comes from CSP_ACCESS_TOKEN, else from an API token: CSP_API_TOKEN, or that of
-/// `customizations login`. No flag takes a token, because other users of a machine can read the
-/// arguments of a process.
+/// The first of these is the token: CSP_ACCESS_TOKEN (an access token), CSP_API_TOKEN (an API
+/// token), the API token of `customizations login`. No flag takes a token, because other users of a
+/// machine can read the arguments of a process.
 #[derive(Debug, Parser)]
 #[command(name = "customizations", after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
     /// Flags of every command that sends requests.
@@ -55,7 +56,7 @@ pub struct OutputArgs {
     pub quiet: bool,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check archives offline, by the rules of the service.
@@ -152,7 +153,7 @@ pub struct PushArgs {
     /// Apply it only to applications on this base image.
     #[arg(long, value_name = "ID")]
     pub base_image: Option<String>,
-    /// How to send it.
+    /// Options of the upload.
     #[command(flatten)]
     pub send: SendArgs,
 }
@@ -172,12 +173,12 @@ pub struct UpdateArgs {
     /// The new description; an empty one removes it.
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// How to send it.
+    /// Options of the upload.
     #[command(flatten)]
     pub send: SendArgs,
 }
 
-/// How to send an archive.
+/// Options of an upload.
 #[derive(Args, Debug)]
 pub struct SendArgs {
     /// Name the request, so that it can be repeated: a repeated key has no second effect.
@@ -188,7 +189,7 @@ pub struct SendArgs {
     pub wait: WaitArgs,
 }
 
-/// How to wait for builds.
+/// Options of waiting for builds.
 #[derive(Args, Debug)]
 pub struct WaitArgs {
     /// Wait until the builds of all released applications have ended.
@@ -234,7 +235,7 @@ pub struct ListArgs {
 pub struct GetArgs {
     /// The identifier of the customization.
     pub id: String,
-    /// Whether to wait first.
+    /// Options of waiting for builds.
     #[command(flatten)]
     pub wait: WaitArgs,
 }

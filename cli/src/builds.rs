@@ -111,7 +111,7 @@ async fn wait(
     args: &WaitArgs,
 ) -> Result<(Document<Customization>, Result<(), CommandError>), CommandError> {
     let deadline = Instant::now() + args.timeout;
-    let (mut state, mut e_tag) = (api.get(id).await?, None);
+    let (mut state, mut e_tag) = api.get_with_e_tag(id).await?;
     let bar = output.build_bar();
     let mut reported = BTreeMap::new();
     loop {

@@ -62,7 +62,7 @@ pub fn connect(output: Output, args: &SettingsArgs) -> Result<ApiClient, Command
     let token = ConfiguredToken::find(&settings)?.ok_or(CredentialsError::Missing)?;
     let http = HttpClient::new(output).map_err(crate::api::ApiError::Http)?;
     let tokens = AccessTokens::new(token, settings.csp_url()?, http.clone());
-    Ok(ApiClient::new(http, tokens, url, catalog))
+    Ok(ApiClient { http, tokens, url, catalog })
 }
 
 /// Runs `work`, which blocks, on another thread, so that Ctrl-C ends the command at once.
@@ -71,6 +71,7 @@ async fn spawn_blocking<T: Send + 'static>(
 ) -> Result<T, CommandError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(CommandError::Output(std::io::Error::other(error))),
+        // Nothing aborts the task, so it has panicked.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

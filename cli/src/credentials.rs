@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     api::{HttpClient, HttpError},
+    error::FileError,
     output::printable,
     settings::{Settings, variable_value},
 };
@@ -33,7 +34,7 @@ const REFRESH_BEFORE: Duration = Duration::from_mins(2);
 /// The maximum length of a token in bytes: API Gateway accepts headers of 10,240 bytes.
 const MAX_TOKEN_BYTES: u64 = 10_240;
 
-/// There is no valid token.
+/// An error of the token.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// No token is configured.
@@ -43,7 +44,7 @@ pub enum CredentialsError {
     )]
     Missing,
     /// The text cannot be a token.
-    #[error("the token from {0} is no token: it has spaces or other characters")]
+    #[error("the token from {0} is not valid: it has spaces, or characters that are not ASCII")]
     Malformed(TokenSource),
     /// The CSP refuses the API token.
     #[error("the CSP refuses the API token from {origin}{}", .message.as_ref().map(|message| format!(": {message}")).unwrap_or_default())]
@@ -59,17 +60,9 @@ pub enum CredentialsError {
     /// The CSP's response has no token.
     #[error("the CSP at {0} sends no access token; is this the URL of a CSP?")]
     Response(Url),
-    /// The file of `login` cannot be used.
-    #[error("cannot {action} {}", .path.display())]
-    File {
-        /// The verb, such as `read`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
+    /// The file of `login`, or its standard input, cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Other users can read the file of `login`.
     #[error("{path} can be read by other users; make it private: chmod 600 {path}", path = .0.display())]
     Exposed(PathBuf),
@@ -80,7 +73,7 @@ impl CredentialsError {
         match self {
             Self::Missing | Self::Malformed(_) | Self::Refused { .. } => 4,
             Self::Exchange(_) | Self::Response(_) => 5,
-            Self::File { .. } | Self::Exposed(_) => 2,
+            Self::File(_) | Self::Exposed(_) => 2,
         }
     }
 }
@@ -140,15 +133,12 @@ impl ConfiguredToken {
     ///
     /// # Errors
     ///
-    /// [`CredentialsError`] if there is none.
+    /// [`CredentialsError`] if the standard input is empty or cannot be read.
     pub fn read() -> Result<Self, CredentialsError> {
         let mut line = String::new();
         let mut input = io::Read::take(io::stdin().lock(), MAX_TOKEN_BYTES);
-        input.read_line(&mut line).map_err(|source| CredentialsError::File {
-            action: "read",
-            path: "the standard input".into(),
-            source,
-        })?;
+        let read = input.read_line(&mut line);
+        read.map_err(FileError::new("read", Path::new("the standard input")))?;
         let secret = SecretString::from(line.trim());
         if secret.expose_secret().is_empty() {
             return Err(CredentialsError::Missing);
@@ -173,11 +163,7 @@ impl ConfiguredToken {
             temporary.persist(&path)?;
             Ok(())
         };
-        write().map_err(|source| CredentialsError::File {
-            action: "write",
-            path: path.clone(),
-            source,
-        })?;
+        write().map_err(FileError::new("write", &path))?;
         Ok(path)
     }
 
@@ -196,7 +182,7 @@ pub fn forget(settings: &Settings) -> Result<Option<PathBuf>, CredentialsError> 
     match fs::remove_file(&path) {
         Ok(()) => Ok(Some(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(CredentialsError::File { action: "delete", path, source }),
+        Err(error) => Err(FileError::new("delete", &path)(error).into()),
     }
 }
 
@@ -205,11 +191,11 @@ fn file(settings: &Settings) -> PathBuf {
 }
 
 fn read_file(path: &Path) -> Result<Option<SecretString>, CredentialsError> {
-    let error = |source| CredentialsError::File { action: "read", path: path.to_owned(), source };
+    let error = |cause| FileError::new("read", path)(cause);
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(error(cause)),
+        Err(cause) => return Err(error(cause).into()),
     };
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(CredentialsError::Exposed(path.to_owned()));
@@ -279,8 +265,8 @@ impl AccessTokens {
         &self.token.source
     }
 
-    /// Returns the header of the current access token. Exchanges the API token if there is none
-    /// yet, or if it expires soon.
+    /// Returns the header of the current access token. Exchanges the API token for a new access
+    /// token at the first call, and when the current one expires soon.
     ///
     /// # Errors
     ///
@@ -299,8 +285,8 @@ impl AccessTokens {
         Ok(header)
     }
 
-    /// Drops the current access token, which the service refuses. Returns true if another one can
-    /// be had.
+    /// Drops the current access token, which the service refuses. Returns true if the API token can
+    /// be exchanged for another one.
     pub async fn invalidate(&self) -> bool {
         self.current.lock().await.take().is_some()
     }

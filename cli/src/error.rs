@@ -1,6 +1,10 @@
 //! Errors of the commands, and their exit codes.
 
-use std::{fmt, io, path::Path, path::PathBuf, process::ExitCode};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use crate::{api::ApiError, credentials::CredentialsError, settings::SettingsError};
 
@@ -17,6 +21,23 @@ Exit codes:
   7  the builds did not end before the timeout (--wait)
   130, 143  interrupted";
 
+/// A local file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", .path.display())]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Returns a constructor for use in `map_err`. `action` is a verb, such as `read`.
+    pub fn new(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self { action, path, source }
+    }
+}
+
 /// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -27,16 +48,11 @@ pub enum CommandError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A local file cannot be used.
-    #[error("cannot {action} {}", .path.display())]
-    File {
-        /// The verb, such as `read`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The command cannot start.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
     /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -51,7 +67,7 @@ pub enum CommandError {
         /// The service's message.
         message: String,
     },
-    /// There is no valid token.
+    /// The token is missing or not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// The service did not accept a request.
@@ -84,8 +100,8 @@ pub enum CommandError {
 impl CommandError {
     /// Returns a constructor of a [`CommandError::File`], for use in `map_err`.
     pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::File { action, path, source }
+        let error = FileError::new(action, path);
+        move |source| error(source).into()
     }
 
     /// The exit code of a command that ended with this error. [`EXIT_CODES`] describes them.
@@ -95,7 +111,11 @@ impl CommandError {
             // The reader of a pipe has read enough, such as `head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::FilesRefused(_) | Self::Refused { .. } => 1,
-            Self::Usage(_) | Self::Settings(_) | Self::File { .. } | Self::Output(_) => 2,
+            Self::Usage(_)
+            | Self::Settings(_)
+            | Self::File(_)
+            | Self::Start(_)
+            | Self::Output(_) => 2,
             Self::VersionNotFound { .. } => 3,
             Self::Credentials(error) => error.exit_code(),
             Self::Api(error) => error.exit_code(),

@@ -15,7 +15,6 @@
 //! | [`commands`] | one module per command |
 //! | [`output`] | messages, results, tables and progress bars |
 //! | [`signals`] | the signals that end a command |
-//! | [`mod@version`] | the version, with the commit of the build |
 //! | [`error`] | errors and exit codes |
 
 pub mod api;
@@ -29,4 +28,3 @@ pub mod error;
 pub mod output;
 pub mod settings;
 pub mod signals;
-pub mod version;

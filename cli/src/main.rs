@@ -12,7 +12,7 @@ use cli::{
 };
 
 fn main() -> ExitCode {
-    let matches = Cli::command().version(cli::version!()).get_matches();
+    let matches = Cli::command().version(version::version!()).get_matches();
     let arguments = match Cli::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return report(&CommandError::Output(error)),
+        Err(error) => return report(&CommandError::Start(error)),
     };
     let exit_code = runtime.block_on(async {
         // Before the command starts, so that no signal ends the process without its clean-up.

@@ -70,7 +70,7 @@ impl Output {
         }
     }
 
-    /// A progress bar over bytes. It is hidden if the standard error is no terminal.
+    /// A progress bar over bytes. It is visible only if the standard error is a terminal.
     #[must_use]
     pub fn byte_bar(self, message: &str) -> ProgressBar {
         let template = "{msg} {bar:30} {bytes}/{total_bytes}, {binary_bytes_per_sec}, {eta} left";

@@ -1,4 +1,4 @@
-//! Settings: from a flag, else from the environment, else from the configuration file.
+//! Settings, from flags, the environment and the configuration file, in this order of precedence.
 
 use std::{
     env, fmt, fs, io,
@@ -45,7 +45,7 @@ pub struct Setting {
     pub source: Source,
 }
 
-/// The settings of a command. What is `None` is set nowhere.
+/// The settings of a command. A setting without a value is `None`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The URL of the service.
@@ -100,8 +100,8 @@ pub enum SettingsError {
         /// The reason.
         reason: String,
     },
-    /// There is no home folder to look for the configuration in.
-    #[error("there is no folder for the configuration: set HOME or XDG_CONFIG_HOME")]
+    /// Neither `HOME` nor `XDG_CONFIG_HOME` names a folder for the configuration.
+    #[error("no folder for the configuration: set HOME or XDG_CONFIG_HOME")]
     NoHome,
 }
 

@@ -33,7 +33,7 @@ use tracing_subscriber::{
 /// When the API is ready, it prints the line `ready http://127.0.0.1:PORT`, then `curl` commands to
 /// paste. Ctrl-C stops everything. Stored data is kept for the next run.
 #[derive(Debug, Parser)]
-#[command(version = admin::version!(), args_conflicts_with_subcommands = true)]
+#[command(version = version::version!(), args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

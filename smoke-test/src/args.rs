@@ -22,8 +22,8 @@ Examples:
 /// removes them. It also sends requests that the service or S3 must refuse. It prints one line per
 /// check: `ok`, `FAIL` with what was expected and what came, or `skip` with the reason.
 ///
-/// What it leaves behind: the names of its customizations start with `smoke test`. At the end it
-/// removes all of them, also after a failed check and after Ctrl-C. The service never deletes a
+/// The names of its customizations start with `smoke test`. At the end it removes all of them, also
+/// after a failed check and after Ctrl-C. The service never deletes a
 /// customization: their records and their files (about 5 MB) stay, with the status DELETED. Uploads
 /// that no customization uses expire after a day.
 ///
@@ -31,10 +31,8 @@ Examples:
 /// deployment select a test application: --product, --branch, --base-image. With --global, the
 /// pipeline rebuilds every application of the catalog.
 ///
-/// The URL and the catalog come from a flag, else from the environment, else from
-/// ~/.config/customizations/config.toml, as for the command `customizations`. The token comes from
-/// CSP_ACCESS_TOKEN, else from an API token: CSP_API_TOKEN, or that of `customizations login`. It
-/// needs the permission to create customizations. SMOKE_TEST_READ_TOKEN is an access token that has
+/// The URL, the catalog and the token are those of the command `customizations`: see
+/// `customizations --help`. The token needs the permission to create customizations. SMOKE_TEST_READ_TOKEN is an access token that has
 /// only the permission to read. Without it, the checks of a missing permission are skipped. No token
 /// is printed.
 #[derive(Debug, Parser)]

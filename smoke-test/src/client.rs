@@ -6,11 +6,11 @@ use bytes::Bytes;
 use cli::api::{
     ApiClient, Fields, HttpResponse, IDEMPOTENCY_KEY, PresignedUpload,
     model::{Artifact, Link},
+    multipart_form,
 };
 use reqwest::{
     Client as ReqwestClient, Method, RequestBuilder, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
-    multipart,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -98,7 +98,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the value is no JSON.
+    /// [`Failure`] if the value cannot be written as JSON.
     pub fn json(mut self, value: &impl Serialize) -> Result<Self, Failure> {
         let json =
             serde_json::to_vec(value).map_err(|error| Failure::because(error.to_string()))?;
@@ -110,7 +110,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if the filter is no JSON.
+    /// [`Failure`] if the filter cannot be written as JSON.
     pub fn form(mut self, archive: &Archive, fields: &Fields) -> Result<Self, Failure> {
         self.body = Body::Form { parts: fields.form_parts()?, archive: archive.clone() };
         Ok(self)
@@ -123,13 +123,9 @@ impl Request {
             Body::Empty => builder,
             Body::Bytes(bytes) => builder.body(bytes.clone()),
             Body::Form { parts, archive } => {
-                let form = parts.iter().fold(multipart::Form::new(), |form, (name, value)| {
-                    form.text(*name, value.clone())
-                });
-                let content = archive.content.clone();
-                let file = multipart::Part::stream_with_length(content, archive.size())
-                    .file_name(archive.filename);
-                builder.multipart(form.part("file", file))
+                let Archive { filename, content } = archive;
+                let form = multipart_form(parts, *filename, content.clone(), archive.size());
+                builder.multipart(form)
             }
         }
     }
@@ -185,7 +181,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if there is no response after some attempts.
+    /// [`Failure`] if all attempts end without a response.
     pub async fn send(&self, request: &Request) -> Result<HttpResponse, Failure> {
         let response = self.api.http.send(|client| request.build(client)).await?;
         self.record(request, &response);
@@ -238,7 +234,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Failure`] if there is no response after some attempts.
+    /// [`Failure`] if all attempts end without a response.
     pub async fn upload(
         &self,
         request: &PresignedUpload,

@@ -114,7 +114,7 @@ fn read_token() -> Result<Option<HeaderValue>, CommandError> {
     let Some(token) = variable_value(READ_TOKEN) else { return Ok(None) };
     let malformed = || {
         CommandError::Usage(format!(
-            "the token in {READ_TOKEN} is no token: it has spaces or other characters"
+            "the token in {READ_TOKEN} is not valid: it has spaces, or characters that are not ASCII"
         ))
     };
     bearer(&token.into()).map(Some).ok_or_else(malformed)

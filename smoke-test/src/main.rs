@@ -11,13 +11,13 @@ use cli::{
 use smoke_test::args::Args;
 
 fn main() -> ExitCode {
-    let matches = Args::command().version(cli::version!()).get_matches();
+    let matches = Args::command().version(version::version!()).get_matches();
     let arguments = match Args::from_arg_matches(&matches) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(CommandError::Output).and_then(|runtime| {
+    let result = runtime.map_err(CommandError::Start).and_then(|runtime| {
         runtime.block_on(async { smoke_test::run(arguments, interrupted()).await })
     });
     match result {

@@ -98,13 +98,13 @@ impl Problem {
     );
     /// An entry of the archive would be unpacked outside its folder.
     pub const PATH_TRAVERSAL: Self = violation(&[("file", "has `..` in its path")]);
-    /// The file is no archive.
+    /// The file is not in gzip format.
     pub const NO_ARCHIVE: Self =
         violation(&[("file", "the archive is not in gzip format; send a tar.gz")]);
     /// The product of the filter does not exist.
     pub const NO_PRODUCT: Self = violation(&[("filter.product_key", "there is no such product")]);
 
-    /// Expects that a response is this problem, and tells nothing more.
+    /// Expects that a response is this problem document, without further members.
     ///
     /// # Errors
     ///

@@ -57,7 +57,7 @@ impl Report {
     }
 
     fn line(&self, text: &str) {
-        // The run must go on when nobody reads its lines, because it removes what it created.
+        // Continues if the output is closed: the run still has to remove its customizations.
         let _ = self.output.line(text);
     }
 }

@@ -1,5 +1,5 @@
-//! Errors of the service, for people: problem documents (RFC 9457), and the responses of API Gateway
-//! and S3, which are none.
+//! Readable errors: from problem documents (RFC 9457), and from the other error formats of API
+//! Gateway and S3.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ pub enum ApiError {
         /// The code of the error, such as `AccessDenied`.
         code: Option<String>,
     },
-    /// There is no response.
+    /// The service sent no response.
     #[error("the service cannot be reached")]
     Http(#[from] HttpError),
     /// The response is not one of the service.
     #[error("unexpected response ({0}); is the URL that of the service?")]
     Unexpected(String),
-    /// There is no valid token.
+    /// The token is missing or not valid.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
 }
@@ -82,7 +82,7 @@ pub struct ServiceError {
     violations: Vec<Violation>,
     request_id: Option<String>,
     gateway_id: Option<String>,
-    /// What the user can do, beside what the service says.
+    /// Advice that the problem document does not give.
     pub(super) hint: Option<String>,
 }
 

@@ -58,7 +58,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// An error without the URL, which may be presigned: whoever reads it in a log could use it.
+    /// Removes the URL from the error: a presigned URL in a log is a secret.
     fn request(error: reqwest::Error) -> Self {
         Self::Request(error.without_url())
     }
@@ -211,7 +211,9 @@ impl HttpClient {
         &self,
         mut attempt: impl AsyncFnMut() -> Result<HttpResponse, HttpError>,
     ) -> Result<HttpResponse, HttpError> {
-        for number in 1.. {
+        let mut number = 0;
+        loop {
+            number += 1;
             let result = attempt().await;
             let (pause, cause) = match &result {
                 Ok(response) if response.is_temporary_fault() => {
@@ -227,7 +229,6 @@ impl HttpClient {
             self.output.note(&format!("{cause}; trying again in {:.1} s", pause.as_secs_f32()));
             sleep(pause).await;
         }
-        Err(HttpError::Timeout)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
-    archive_file::{self, CheckError, Way},
+    archive_file::{self, Way},
     args::CheckArgs,
     commands::spawn_blocking,
     error::CommandError,
@@ -53,9 +53,9 @@ async fn check(output: Output, path: PathBuf) -> Result<Verdict, CommandError> {
         let opened = File::open(&path).map_err(CommandError::file("read", &path))?;
         let result = archive_file::check(opened, &path, &bar);
         bar.finish_and_clear();
-        Ok(result)
+        result
     });
-    match result.await? {
+    match result.await {
         Ok(archive) => {
             let details = Details::Accepted {
                 way: archive.way(),
@@ -66,10 +66,10 @@ async fn check(output: Output, path: PathBuf) -> Result<Verdict, CommandError> {
             };
             Ok(Verdict { file, accepted: true, details })
         }
-        Err(CheckError::Refused(_, message)) => {
+        Err(CommandError::Refused { message, .. }) => {
             Ok(Verdict { file, accepted: false, details: Details::Refused { message } })
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

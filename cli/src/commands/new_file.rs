@@ -29,7 +29,7 @@ impl NewFile {
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
         let temporary = Builder::new()
             .prefix(".customizations-")
-            // Those of an ordinary new file, for the umask applies.
+            // The umask reduces them to the permissions of an ordinary new file.
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(parent.unwrap_or(Path::new(".")))
             .map_err(CommandError::file("write", &target))?;

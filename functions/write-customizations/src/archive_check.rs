@@ -20,7 +20,7 @@ use tracing::{Span, debug_span};
 /// more.
 const WAITING_CHUNKS: usize = 8;
 
-/// The result of checking the file in a form. By default, there is none.
+/// The result of checking the file in a form. The default is the result for a form without a file.
 #[derive(Default)]
 pub(crate) struct CheckedFile {
     /// The SHA-256 of the file.

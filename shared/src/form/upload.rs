@@ -24,11 +24,8 @@ impl UploadDescription {
     ///
     /// # Errors
     ///
-    /// [`FormError`] if the body is no JSON object; otherwise the violations.
-    pub fn read(
-        headers: &HeaderMap,
-        body: &Body,
-    ) -> Result<Result<Self, Vec<Violation>>, FormError> {
+    /// [`FormError`]
+    pub fn read(headers: &HeaderMap, body: &Body) -> Result<Self, FormError> {
         if super::content_type(headers).and_then(Encoding::of) != Some(Encoding::Json) {
             return Err(FormError::NotAForm);
         }
@@ -63,8 +60,8 @@ impl UploadDescription {
             }
         }
         match (sha256, size) {
-            (Some(sha256), Some(size)) if violations.is_empty() => Ok(Ok(Self { sha256, size })),
-            _ => Ok(Err(violations)),
+            (Some(sha256), Some(size)) if violations.is_empty() => Ok(Self { sha256, size }),
+            _ => Err(FormError::Invalid(violations)),
         }
     }
 }

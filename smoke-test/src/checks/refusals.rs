@@ -79,7 +79,7 @@ fn changed_signature(token: &HeaderValue) -> HeaderValue {
     changed
 }
 
-/// Asks for what does not exist.
+/// Requests objects and routes that do not exist.
 pub(super) async fn missing_objects(test: &SmokeTest) {
     let client = &test.client;
     let random = Uuid::new_v4().to_string();

@@ -211,8 +211,8 @@ async fn it_does_not_start_without_its_settings() {
     let no_catalog = no_setting("catalog", "--catalog", "CUSTOMIZATIONS_CATALOG", "catalog");
     let no_token = "error: no token: set CSP_ACCESS_TOKEN or CSP_API_TOKEN, or save an API token \
                     with `customizations login`\n";
-    let malformed = "error: the token in SMOKE_TEST_READ_TOKEN is no token: it has spaces or other \
-                     characters\n";
+    let malformed = "error: the token in SMOKE_TEST_READ_TOKEN is not valid: it has spaces, or \
+                     characters that are not ASCII\n";
     let user = user.env("SMOKE_TEST_READ_TOKEN", "a b");
     smoke_test(&user, &["--global"]).await.assert_failure(2, malformed);
     let user = user.without("CSP_ACCESS_TOKEN");

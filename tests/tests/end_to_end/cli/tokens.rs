@@ -119,8 +119,7 @@ async fn a_wrong_api_token_is_refused_and_not_saved() {
     let cli = cli.env("CSP_API_TOKEN", "revoked");
     cli.run(&["list"]).await.assert_failure(4, &refused("CSP_API_TOKEN"));
     let cli = cli.env("CSP_API_TOKEN", "two words");
-    let malformed =
-        "error: the token from CSP_API_TOKEN is no token: it has spaces or other characters\n";
+    let malformed = "error: the token from CSP_API_TOKEN is not valid: it has spaces, or characters that are not ASCII\n";
     cli.run(&["list"]).await.assert_failure(4, malformed);
 
     let failure = Some((StatusCode::NOT_FOUND, "no such page"));

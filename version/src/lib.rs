@@ -13,7 +13,7 @@ pub use git_version::git_version;
 #[macro_export]
 macro_rules! version {
     () => {
-        $crate::version::git_version!(
+        $crate::git_version!(
             // The commit without a tag: the tag of a release would only repeat the version.
             args = ["--always", "--exclude=*", "--dirty=-modified"],
             prefix = concat!(env!("CARGO_PKG_VERSION"), " ("),
