@@ -219,9 +219,6 @@ pub enum FormError {
     /// The body is not valid base64, or not well formed.
     #[error("{0}")]
     Malformed(String),
-    /// Fields break rules.
-    #[error("{} fields are not valid", .0.len())]
-    Invalid(Vec<Violation>),
 }
 
 impl From<InvalidBase64> for FormError {

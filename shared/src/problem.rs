@@ -130,7 +130,6 @@ impl From<FormError> for Problem {
         match error {
             FormError::NotAForm => Self::UnsupportedMediaType,
             FormError::TooLarge => Self::PayloadTooLarge,
-            FormError::Invalid(violations) => Self::Validation(violations),
             FormError::Malformed(message) => {
                 Self::Validation(vec![Violation::new("body", message)])
             }

@@ -47,8 +47,8 @@ pub(crate) async fn handle(
     request: &AuthorizedRequest<'_>,
 ) -> Result<Response, Problem> {
     app.require_catalog(request).await?;
-    let UploadDescription { sha256, size } =
-        UploadDescription::read(&request.request.headers, &request.request.body)?;
+    let description = UploadDescription::read(&request.request.headers, &request.request.body)?;
+    let UploadDescription { sha256, size } = description.map_err(Problem::Validation)?;
     if size > MAX_UPLOAD_BYTES {
         return Err(Problem::UploadTooLarge);
     }

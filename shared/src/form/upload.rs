@@ -24,8 +24,11 @@ impl UploadDescription {
     ///
     /// # Errors
     ///
-    /// [`FormError`]
-    pub fn read(headers: &HeaderMap, body: &Body) -> Result<Self, FormError> {
+    /// [`FormError`] if the body is no JSON object; otherwise the violations.
+    pub fn read(
+        headers: &HeaderMap,
+        body: &Body,
+    ) -> Result<Result<Self, Vec<Violation>>, FormError> {
         if super::content_type(headers).and_then(Encoding::of) != Some(Encoding::Json) {
             return Err(FormError::NotAForm);
         }
@@ -60,8 +63,8 @@ impl UploadDescription {
             }
         }
         match (sha256, size) {
-            (Some(sha256), Some(size)) if violations.is_empty() => Ok(Self { sha256, size }),
-            _ => Err(FormError::Invalid(violations)),
+            (Some(sha256), Some(size)) if violations.is_empty() => Ok(Ok(Self { sha256, size })),
+            _ => Ok(Err(violations)),
         }
     }
 }
